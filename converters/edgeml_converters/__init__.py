@@ -1,0 +1,1 @@
+"""Trained models in, artifacts out: sources, converters and the graph of routes between them."""

@@ -1,0 +1,1 @@
+"""Kinds of trained models, one file each: recognise, load from file, describe, predict."""

@@ -1,0 +1,1 @@
+"""Converters whose artifact is ONNX, one file each."""

@@ -1,0 +1,1 @@
+"""Converters whose artifact is TFLite, one file each."""

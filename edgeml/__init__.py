@@ -1,0 +1,1 @@
+"""The model compiler for edge devices."""

@@ -1,0 +1,1 @@
+"""Verify, run and benchmark edgeml bundles: numpy and at most one engine."""

@@ -1,0 +1,179 @@
+"""The manifest of a bundle: its types, and their one canonical JSON form.
+
+The reader refuses whatever the writer would not have written: parse, decode strictly, encode again, compare.
+That single rule covers duplicate keys, other number spellings, white space and unknown fields.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from edgeml_runtime.codec import CodecError, decode, encode
+from edgeml_runtime.errors import ManifestError
+from edgeml_runtime.signature import Scalar, Signature
+
+FORMAT = 1  # of the bundle; raised when a reader of today could not read it
+MAX_MANIFEST_BYTES = 1 << 20
+_NAME = re.compile(r"[a-z0-9._-]{1,64}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One file of the bundle beside the manifest."""
+
+    name: str
+    size_bytes: int
+    sha256: str
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name) or self.name == "manifest.json" or self.name.startswith("."):
+            raise ValueError(f"file name {self.name!r} is not of [a-z0-9._-]")
+        if self.size_bytes < 0 or not _SHA256.fullmatch(self.sha256):
+            raise ValueError(f"file {self.name!r} has a malformed size or sha256")
+
+
+@dataclass(frozen=True, slots=True)
+class FloatOperator:
+    """Operators of a quantized artifact that compute in float: how many of a kind, and why."""
+
+    operator: str
+    count: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenTensor:
+    """One golden tensor, real values, as a .npy file of the bundle."""
+
+    tensor: str
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """|got - golden| <= atol + rtol * |golden| for an output; integers compare with both at 0."""
+
+    output: str
+    atol: float
+    rtol: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fixture:
+    """Golden vectors: inputs, the outputs the build host's engine gave for them, and what may differ."""
+
+    inputs: tuple[GoldenTensor, ...]
+    outputs: tuple[GoldenTensor, ...]
+    tolerances: tuple[Tolerance, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a gate says of a candidate.
+
+    `measured_on` names the machine of `value` ("any" where it does not depend on one). `unproven`: there is a
+    limit, and only the device can prove it.
+    """
+
+    gate: str
+    status: Literal["passed", "failed", "unproven", "measured"]
+    value: float | None
+    limit: float | None
+    unit: str
+    measured_on: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What an artifact may cost. None: no limit. Drops are absolute (0.01 is one percentage point)."""
+
+    max_accuracy_drop: float | None = None
+    max_latency_ms: float | None = None
+    max_size_kb: float | None = None
+    max_memory_kb: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < float("inf"):
+                raise ValueError(f"{name} must be a finite number of at least 0, got {value}")
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where the artifact comes from; no time stamps, so that the same input gives the same bytes."""
+
+    model_name: str
+    model_kind: str
+    model_digest: str
+    data_digest: str
+    versions: Mapping[str, str]
+    options: Mapping[str, Scalar | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Everything a bundle says about itself."""
+
+    format: int
+    name: str
+    artifact: str  # the file that the engine loads
+    artifact_format: str
+    scheme: str
+    signature: Signature
+    float_operators: tuple[FloatOperator, ...]
+    fixture: Fixture
+    device: str
+    budget: Budget
+    verdicts: tuple[Verdict, ...]
+    provenance: Provenance
+    files: tuple[FileEntry, ...]
+
+    def __post_init__(self) -> None:
+        names = [f.name for f in self.files]
+        if names != sorted(set(names)):
+            raise ValueError("files must be sorted by name, each once")
+        golden = (*self.fixture.inputs, *self.fixture.outputs)
+        for name in (self.artifact, *(g.file for g in golden)):
+            if name not in names:
+                raise ValueError(f"{name!r} is not among the files")
+
+
+def dump_manifest(manifest: Manifest) -> bytes:
+    """The canonical bytes."""
+    text = json.dumps(encode(manifest), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return text.encode("ascii")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def parse_manifest(content: bytes) -> Manifest:
+    """The manifest of those bytes; raises ManifestError saying what is wrong."""
+    if len(content) > MAX_MANIFEST_BYTES:
+        raise ManifestError(f"manifest has {len(content)} bytes, at most {MAX_MANIFEST_BYTES} are read")
+    try:
+        document: Any = json.loads(content.decode("ascii"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ManifestError(f"manifest is not JSON in ASCII: {error}") from error
+    version = document.get("format") if isinstance(document, dict) else None
+    if type(version) is int and version > FORMAT:
+        raise ManifestError(
+            f"bundle format {version} is newer than this runtime reads ({FORMAT}); upgrade edgeml-runtime"
+        )
+    try:
+        manifest = decode(Manifest, document)
+    except CodecError as error:
+        raise ManifestError(f"manifest: {error}") from error
+    if manifest.format != FORMAT:
+        raise ManifestError(f"bundle format {manifest.format} is unknown; this runtime reads {FORMAT}")
+    if dump_manifest(manifest) != content:
+        raise ManifestError("manifest is not in canonical form (key order, spacing or number spelling)")
+    return manifest

@@ -1,0 +1,35 @@
+"""Shared fixtures: real data, and the rule that CI turns skips of required extras into failures."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+def require(what: str, *, available: bool, reason: str) -> None:
+    """Skip where `what` is absent; fail where EDGEML_REQUIRE (comma-separated, or `all`) names it."""
+    required = {name.strip() for name in os.environ.get("EDGEML_REQUIRE", "").split(",")}
+    if available:
+        return
+    if what in required or "all" in required:
+        pytest.fail(f"EDGEML_REQUIRE names {what}: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+def require_module(*modules: str) -> None:
+    """Skip (or fail, see `require`) unless those modules are installed."""
+    for module in modules:
+        installed = importlib.util.find_spec(module) is not None
+        require(module, available=installed, reason=f"{module} is not installed")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data and models beside the checkout."""
+    require("shared-data", available=SHARED_DATA.is_dir(), reason="../shared/data is absent")
+    return SHARED_DATA
