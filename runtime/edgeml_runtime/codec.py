@@ -23,7 +23,7 @@ class CodecError(ValueError):
 
 
 @functools.cache
-def _hints(cls: type) -> dict[str, Any]:
+def _hints(cls: Any) -> dict[str, Any]:
     return typing.get_type_hints(cls)
 
 
@@ -47,7 +47,7 @@ def decode(cls: type[T], value: Any, where: str = "") -> T:
     unknown = sorted(set(value) - set(fields))
     if unknown:
         raise CodecError(f"{prefix}{unknown[0]}: unknown field; known: {', '.join(fields)}")
-    hints = _hints(cls)
+    hints = _hints(typing.cast(Any, cls))
     arguments = {}
     for name, field in fields.items():
         if name in value:

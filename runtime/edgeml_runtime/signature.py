@@ -144,8 +144,8 @@ def format_shape(shape: tuple[int | None, ...]) -> str:
 def check_input(spec: TensorSpec, value: Any, *, strict: bool = False) -> Array:
     """`value` as a C-contiguous native array of the spec's real dtype, shape [batch, ...].
 
-    Not strict: what converts without changing its kind is converted (float64 or int64 to float32). Strict: the
-    dtype must be the spec's. Raises SignatureError naming the tensor, what was expected and what came.
+    Not strict: what converts without changing its kind is converted (float64 or int64 to float32). Strict:
+    the dtype must be the spec's. Raises SignatureError naming the tensor, what was expected and what came.
     """
     array = value if type(value) is np.ndarray else _as_array(spec, value)
     wanted = spec.real_dtype
@@ -227,7 +227,9 @@ def check_feeds(
         raise SignatureError(
             f"expected inputs {', '.join(s.describe() for s in specs)}; "
             + "; ".join(
-                f"{what}: {', '.join(names)}" for what, names in (("missing", missing), ("unknown", extra)) if names
+                f"{what}: {', '.join(names)}"
+                for what, names in (("missing", missing), ("unknown", extra))
+                if names
             )
         )
     arrays = [check_input(spec, feeds[spec.name], strict=strict) for spec in specs]

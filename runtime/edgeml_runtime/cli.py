@@ -1,0 +1,229 @@
+"""The command line on the device: `edgeml-runtime info | verify | run | bench`.
+
+`edgeml run`, `bench` and `verify` are these very commands. Exit codes are those of `errors`; `--json`
+prints one document on stdout and nothing else, errors included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgeml_runtime.codec import encode
+from edgeml_runtime.errors import EdgeMLError
+
+if TYPE_CHECKING:
+    from edgeml_runtime.bench import Measurement
+    from edgeml_runtime.manifest import Verdict
+
+DRIFT_EXIT_CODE = 4
+INTERRUPTED_EXIT_CODE = 130
+
+
+def printable(text: object) -> str:
+    """Text from a file, safe for a terminal: whatever could steer it is shown as an escape."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
+def guarded(command: Callable[[], int], *, as_json: bool) -> int:
+    """Run a command; an EdgeMLError becomes its message (or JSON) and its exit code."""
+    try:
+        return command()
+    except EdgeMLError as error:
+        if as_json:
+            kind = type(error).__name__
+            document = {"error": {"type": kind, "message": str(error), "exit_code": error.exit_code}}
+            print(json.dumps(document))
+        else:
+            print(f"error: {printable(error)}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        return INTERRUPTED_EXIT_CODE
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output left; there is nobody to tell
+        return 1
+
+
+def main(argv: Sequence[str] | None = None, prog: str = "edgeml-runtime") -> int:
+    """Entry point; returns the exit code."""
+    arguments = _parser(prog).parse_args(argv)
+    return guarded(lambda: arguments.command(arguments), as_json=arguments.json)
+
+
+def _parser(prog: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=prog, description="Verify, run and benchmark edgeml bundles.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(command=command)
+        sub.add_argument("--json", action="store_true", help="one JSON document on stdout")
+        return sub
+
+    info = add("info", _info, "Check a bundle's integrity and show what it is.")
+    info.add_argument("bundle", type=Path)
+    verify = add("verify", _verify, "Check a bundle's integrity and run its golden vectors here.")
+    verify.add_argument("bundle", type=Path)
+    verify.add_argument("--engine", help="engine to use; default: the first installed one")
+    run = add("run", _run, "Run a bundle on the rows of a file.")
+    run.add_argument("bundle", type=Path)
+    run.add_argument("--input", type=Path, required=True, help=".npy, .npz, .csv or .parquet")
+    run.add_argument("-o", "--output", type=Path, help=".npy, .npz, .csv or .json; default: JSON on stdout")
+    run.add_argument("--method", default=None, help="predict (default), predict_proba, transform")
+    run.add_argument("--engine")
+    run.add_argument("--threads", type=int, default=1)
+    bench = add("bench", _bench, "Measure latency and memory of bundles on this machine.")
+    bench.add_argument("bundle", type=Path, nargs="+")
+    bench.add_argument("--threads", type=_numbers, default=(1,), help="engine threads, e.g. 1,2 (default 1)")
+    bench.add_argument("--batch", type=_numbers, default=(1,), help="rows a call, e.g. 1,8 (default 1)")
+    bench.add_argument("--seconds", type=float, default=1.0, help="of sampling for each setting (default 1)")
+    bench.add_argument("--warmup", type=float, default=0.2, help="seconds of warm-up (default 0.2)")
+    bench.add_argument("--engine")
+    return parser
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected whole numbers such as 1,2, got {text!r}") from None
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(encode(value), allow_nan=False))
+
+
+def _info(arguments: argparse.Namespace) -> int:
+    from edgeml_runtime.bundle import read_bundle
+
+    bundle = read_bundle(arguments.bundle)
+    manifest = bundle.manifest
+    if arguments.json:
+        _print_json({"digest": bundle.digest, "size_bytes": bundle.size_bytes, "manifest": encode(manifest)})
+        return 0
+    artifact = next(f for f in manifest.files if f.name == manifest.artifact)
+    lines = [
+        ("bundle", f"{manifest.name}, {bundle.size_bytes:,} bytes, sha256 {bundle.digest}"),
+        ("artifact", f"{manifest.artifact_format} {manifest.scheme}, {artifact.size_bytes:,} bytes"),
+        ("made for", manifest.device),
+        ("model", f"{manifest.provenance.model_kind}, digest {manifest.provenance.model_digest[:16]}"),
+        *(("input", spec.describe()) for spec in manifest.signature.inputs),
+        *(("output", spec.describe()) for spec in manifest.signature.outputs),
+        ("methods", ", ".join(m.name for m in manifest.signature.methods)),
+        *(("in float", f"{f.count} x {f.operator}: {f.reason}") for f in manifest.float_operators),
+        *(("verdict", describe_verdict(v)) for v in manifest.verdicts),
+        ("versions", ", ".join(f"{k} {v}" for k, v in sorted(manifest.provenance.versions.items()))),
+    ]
+    for label, text in lines:
+        print(f"{label:9} {printable(text)}")
+    return 0
+
+
+def describe_verdict(verdict: Verdict) -> str:
+    """One line: `size passed: 52.1 kB (limit 64 kB), measured on any`."""
+    value = "" if verdict.value is None else f": {verdict.value:.6g} {verdict.unit}".rstrip()
+    limit = "" if verdict.limit is None else f" (limit {verdict.limit:.6g} {verdict.unit}".rstrip() + ")"
+    detail = f"; {verdict.detail}" if verdict.detail else ""
+    return f"{verdict.gate} {verdict.status}{value}{limit}, measured on {verdict.measured_on}{detail}"
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from edgeml_runtime.bundle import read_bundle
+    from edgeml_runtime.verify import verify
+
+    result = verify(read_bundle(arguments.bundle), engine=arguments.engine)
+    if arguments.json:
+        _print_json({"integrity": "ok", **encode(result)})
+    else:
+        print(f"integrity ok: every hash of {printable(arguments.bundle)} matches")
+        if result.golden == "not run":
+            print(f"golden vectors not run: {result.reason}")
+        else:
+            engine = f"{result.engine} {result.engine_version}"
+            print(f"golden vectors {result.golden}: {result.rows} rows on {engine}")
+        for check in result.outputs:
+            outside = (
+                f", rows outside: {', '.join(map(str, check.rows_outside))}" if check.rows_outside else ""
+            )
+            print(
+                f"  {printable(check.output)}: largest difference {check.max_abs_difference:.3g} "
+                f"(allowed {check.atol:.3g} + {check.rtol:.3g} x |golden|){outside}"
+            )
+    return DRIFT_EXIT_CODE if result.golden == "drift" else 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from edgeml_runtime.files import check_writable
+    from edgeml_runtime.session import load
+    from edgeml_runtime.tables import as_inputs, plain, read_arrays, write_result
+
+    if arguments.output is not None:
+        check_writable(arguments.output)
+    session = load(arguments.bundle, engine=arguments.engine, threads=arguments.threads)
+    x = as_inputs(session.signature, read_arrays(arguments.input), arguments.input)
+    method = arguments.method or session.signature.methods[0].name
+    result = session.call(method, x)
+    if arguments.output is not None:
+        write_result(arguments.output, result)
+        if arguments.json:
+            _print_json({"method": method, "output_file": str(arguments.output)})
+        else:
+            print(f"wrote {printable(arguments.output)}")
+    elif arguments.json:
+        _print_json({"method": method, "output": plain(result)})
+    else:
+        print(json.dumps(plain(result)))
+    return 0
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from edgeml_runtime.bench import BenchPlan, measure
+    from edgeml_runtime.bundle import read_bundle
+
+    bundles = [read_bundle(path) for path in arguments.bundle]
+    results = []
+    for bundle in bundles:
+        for threads in arguments.threads:
+            for batch in arguments.batch:
+                plan = BenchPlan(threads, batch, arguments.warmup, arguments.seconds)
+                results.append(measure(bundle, plan, engine=arguments.engine))
+                if not arguments.json:
+                    print("\n".join(describe_measurement(results[-1], heading=len(results) == 1)))
+    if arguments.json:
+        _print_json({"measurements": [encode(r) for r in results]})
+    else:
+        host = results[0].host
+        print(f"measured on this machine: {printable(host.cpu_model)}, {host.usable_cpus} usable CPUs")
+    return 0
+
+
+def describe_measurement(result: Measurement, *, heading: bool) -> list[str]:
+    """A table row of one measurement, times in microseconds a call, after the heading where asked for."""
+    from edgeml_runtime.bench import PERCENTILES, percentile_ns
+
+    peak = "-" if result.peak_memory_bytes is None else f"{result.peak_memory_bytes / 1e6:.1f}"
+    times = {"min": min(result.samples_ns)}
+    times |= {f"p{p}": percentile_ns(result.samples_ns, p) for p in PERCENTILES}
+    columns = {
+        "bundle": f"{printable(result.bundle)[:24]:24}",
+        "engine": f"{result.engine:14}",
+        "threads": f"{result.threads:7}",
+        "batch": f"{result.batch:5}",
+        **{f"{name} us": f"{time_ns / 1e3:9.1f}" for name, time_ns in times.items()},
+        "samples": f"{len(result.samples_ns):8}",
+        "peak MB": f"{peak:>8}",
+    }
+    names = [
+        name.ljust(len(c)) if i < 2 else name.rjust(len(c)) for i, (name, c) in enumerate(columns.items())
+    ]
+    row = " ".join(columns.values())
+    return [" ".join(names), row] if heading else [row]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,20 @@
+"""tflite-runtime, LiteRT's predecessor: the stand-in where LiteRT has no wheel (32-bit ARM)."""
+
+from __future__ import annotations
+
+from edgeml_runtime.engines import Engine, Handle
+from edgeml_runtime.engines.litert import open_with
+from edgeml_runtime.signature import Signature
+
+
+def _open(content: bytes, signature: Signature, threads: int) -> Handle:
+    return open_with("tflite_runtime.interpreter", content, signature, threads)
+
+
+ENGINE = Engine(
+    name="tflite-runtime",
+    formats=("tflite",),
+    requires="tflite_runtime.interpreter",
+    distribution="tflite-runtime",
+    open=_open,
+)
