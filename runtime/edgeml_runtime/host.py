@@ -1,6 +1,6 @@
-"""What machine is this: CPU, clock, caches, memory, operating system and the packages that decide a latency.
+"""What machine is this: CPU, clock, caches, memory, system and packages, all that decides a latency.
 
-Read from `/proc`, `/sys` and `/etc`; whatever a container, a board's old kernel or another operating system does
+Read from `/proc`, `/sys` and `/etc`; what a container, a board's old kernel or another operating system does
 not tell is None, never an error. Each source has a parser that takes its text.
 """
 
@@ -14,8 +14,8 @@ from pathlib import Path
 
 PACKAGES = ("numpy", "onnxruntime", "ai-edge-litert", "tflite-runtime", "edgeml-runtime")
 
-# What changes the kernels an engine picks, by the name that Linux prints. Arm's two names for its 128-bit SIMD
-# (neon on 32 bits, asimd on 64) are one feature here.
+# What changes the kernels an engine picks, by the name that Linux prints. Arm's two names for its 128-bit
+# SIMD (neon on 32 bits, asimd on 64) are one feature here.
 _FEATURES = {
     "neon": "neon", "asimd": "neon", "vfpv3": "vfpv3", "vfpv4": "vfpv4",
     "asimdhp": "fp16", "asimdfhm": "fp16fml", "asimddp": "dotprod", "i8mm": "i8mm", "bf16": "bf16",
@@ -70,9 +70,10 @@ class CoreCluster:
 
 @dataclass(frozen=True, slots=True)
 class HostInfo:
-    """This machine. Caches are what the first core reaches; `machine` is what this Python was built for.
+    """A machine as its operating system tells. Caches are what the first core reaches.
 
-    A 32-bit Python on a 64-bit kernel (a usual Raspberry Pi set-up) is `armv7l`: that decides which wheels fit.
+    `machine` is what this Python was built for: a 32-bit Python on a 64-bit kernel (a usual Raspberry Pi
+    set-up) is `armv7l`, and that decides which wheels fit.
     """
 
     machine: str  # "x86_64", "aarch64", "armv7l"
