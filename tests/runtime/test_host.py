@@ -70,8 +70,8 @@ PI_ZERO = (
 OLD_ARM = (
     "Processor\t: ARMv7 Processor rev 10 (v7l)\nprocessor\t: 0\nBogoMIPS\t: 1581.05\n\nprocessor\t: 1\n"
     "BogoMIPS\t: 1581.05\n\nFeatures\t: swp half thumb fastmult vfp edsp neon vfpv3 \n"
-    "CPU implementer\t: 0x41\nCPU architecture: 7\nCPU variant\t: 0x2\nCPU part\t: 0xc09\nCPU revision\t: 10\n"
-    "\nHardware\t: Freescale i.MX\n"
+    "CPU implementer\t: 0x41\nCPU architecture: 7\nCPU variant\t: 0x2\nCPU part\t: 0xc09\n"
+    "CPU revision\t: 10\n\nHardware\t: Freescale i.MX\n"
 )
 EPYC = "".join(
     f"processor\t: {i}\nvendor_id\t: AuthenticAMD\ncpu family\t: 23\n"
