@@ -1,0 +1,153 @@
+"""Choose: the winner for an objective, the Pareto front, or why nothing fits and what would have to give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from edgeml.judge import Outcome
+from edgeml_runtime.errors import UnknownNameError
+from edgeml_runtime.manifest import Budget, Verdict
+
+OBJECTIVES = ("latency", "size", "memory")
+# Latency and memory are measured: candidates closer than this are equal, and the next criterion decides.
+NOISE = 0.10
+_LIMITS = {
+    "size": "max_size_kb",
+    "accuracy-drop": "max_accuracy_drop",
+    "latency": "max_latency_ms",
+    "memory": "max_memory_kb",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Relaxation:
+    """What moving one limit would buy: with `limit` at `needed`, `candidate` fits.
+
+    `limit` is the budget's field, or "parity" for the built-in agreement gate.
+    """
+
+    limit: str
+    current: float
+    needed: float
+    unit: str
+    candidate: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why nothing fits: the limits that the nearest miss breaks, its name and its broken verdicts."""
+
+    summary: str
+    binding: tuple[str, ...]
+    nearest: str | None
+    nearest_verdicts: tuple[Verdict, ...]
+    relaxations: tuple[Relaxation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The winner, or None with an explanation; `front`: names no other outcome beats in every respect."""
+
+    chosen: Outcome | None
+    front: tuple[str, ...]
+    explanation: Explanation | None
+
+
+def choose(outcomes: Sequence[Outcome], objective: str, budget: Budget) -> Choice:
+    """The best outcome that fits; raises UnknownNameError for an objective that does not exist."""
+    if objective not in OBJECTIVES:
+        raise UnknownNameError("objective", objective, OBJECTIVES)
+    fitting = [o for o in outcomes if o.status == "fits"]
+    front = pareto_front([o for o in outcomes if o.status != "failed"])
+    if fitting:
+        return Choice(_best(fitting, objective), front, None)
+    return Choice(None, front, _explain(outcomes, budget))
+
+
+def _best(outcomes: Sequence[Outcome], objective: str) -> Outcome:
+    """Lowest cost; among those within the noise of it the smallest, then the one closest to the original."""
+    cost: dict[str, Callable[[Outcome], float]] = {
+        "latency": lambda o: o.latency_ms or 0.0,
+        "memory": lambda o: float(o.memory_bytes or 0),
+        "size": lambda o: float(o.size_bytes or 0),
+    }
+    value = cost[objective]
+    lowest = min(value(o) for o in outcomes)
+    slack = 1.0 if objective == "size" else 1.0 + NOISE
+    return min((o for o in outcomes if value(o) <= lowest * slack), key=_tie_break)
+
+
+def _tie_break(outcome: Outcome) -> tuple[int, float, str]:
+    drop = outcome.accuracy.drop if outcome.accuracy else 0.0
+    return (outcome.size_bytes or 0, drop, outcome.candidate.name)
+
+
+def pareto_front(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    """Names of outcomes that no other beats or equals in all of quality, latency, size and memory."""
+    points = {o.candidate.name: _point(o) for o in outcomes}
+    return tuple(
+        name
+        for name, point in points.items()
+        if not any(
+            all(a <= b for a, b in zip(other, point, strict=True)) and other != point
+            for other in points.values()
+        )
+    )
+
+
+def _point(outcome: Outcome) -> tuple[float, ...]:
+    disagreement = 0.0
+    if outcome.accuracy is not None:
+        disagreement = outcome.accuracy.drop
+    elif outcome.parity is not None:
+        disagreement = outcome.parity.relative_difference
+    return (
+        disagreement,
+        outcome.latency_ms or 0.0,
+        float(outcome.size_bytes or 0),
+        float(outcome.memory_bytes or 0),
+    )
+
+
+def _broken(outcome: Outcome) -> tuple[Verdict, ...]:
+    return tuple(v for v in outcome.verdicts if v.status == "failed")
+
+
+def _excess(verdict: Verdict) -> float:
+    value, limit = verdict.value or 0.0, verdict.limit or 0.0
+    return value / limit - 1.0 if limit > 0 else float("inf") if value > 0 else 0.0
+
+
+def _explain(outcomes: Sequence[Outcome], budget: Budget) -> Explanation:
+    judged = [o for o in outcomes if o.status == "exceeds"]
+    if not judged:
+        errors = "; ".join(f"{o.candidate.name}: {o.error}" for o in outcomes)
+        return Explanation(f"no artifact could be judged: {errors}", (), None, (), ())
+    nearest = min(judged, key=lambda o: (len(_broken(o)), max(map(_excess, _broken(o))), o.candidate.name))
+    binding = tuple(_LIMITS.get(v.gate, v.gate) for v in _broken(nearest))
+    relaxations = _relaxations(judged)
+    misses = ", ".join(
+        f"{v.gate} {v.value:.6g} {v.unit}".rstrip() + f" over the limit of {v.limit:.6g}"
+        for v in _broken(nearest)
+    )
+    summary = (
+        f"nothing fits: {' and '.join(binding)} binds; nearest is {nearest.candidate.name} with {misses}"
+    )
+    return Explanation(summary, binding, nearest.candidate.name, _broken(nearest), relaxations)
+
+
+def _relaxations(judged: Sequence[Outcome]) -> tuple[Relaxation, ...]:
+    """For each limit the cheapest value at which some candidate that breaks only this limit would fit."""
+    cheapest: dict[str, Relaxation] = {}
+    for outcome in judged:
+        broken = _broken(outcome)
+        if len(broken) != 1:
+            continue
+        verdict = broken[0]
+        limit = _LIMITS.get(verdict.gate, verdict.gate)
+        needed = verdict.value or 0.0
+        if limit not in cheapest or needed < cheapest[limit].needed:
+            name = outcome.candidate.name
+            cheapest[limit] = Relaxation(limit, verdict.limit or 0.0, needed, verdict.unit, name)
+    return tuple(cheapest[limit] for limit in sorted(cheapest))

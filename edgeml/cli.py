@@ -1,0 +1,282 @@
+"""The command line. `run`, `bench` and `verify` are the runtime's own commands under this name.
+
+Only click is imported to show help; everything else waits until a command needs it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgeml_runtime.cli import guarded
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_RUNTIME = {
+    "run": "Run a bundle on the rows of a file.",
+    "bench": "Measure latency and memory of bundles on this machine.",
+    "verify": "Check a bundle's integrity and run its golden vectors here.",
+}
+_PASS_THROUGH = {"ignore_unknown_options": True, "help_option_names": []}
+
+
+@click.group(context_settings={"max_content_width": 110})
+@click.version_option(package_name="edgeml", prog_name="edgeml")
+def cli() -> None:
+    """Compile trained scikit-learn and Keras models for edge devices; prove, run and measure them."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    return guarded(lambda: _invoke(arguments), as_json="--json" in arguments)
+
+
+def _invoke(arguments: list[str]) -> int:
+    try:
+        result = cli.main(arguments, prog_name="edgeml", standalone_mode=False)
+    except click.exceptions.Abort:
+        raise KeyboardInterrupt from None
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    return result if isinstance(result, int) else 0
+
+
+def _names(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    return None if value is None else tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+_json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+_trust_option = click.option("--trust-pickle", is_flag=True, help="Load a pickle: this runs the code in it.")
+
+
+@cli.command(name="compile")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--device", required=True, help="A device's name (see `edgeml devices`) or a profile's path.")
+@click.option("--data", type=click.Path(path_type=Path), help="Rows: .npz (x, y), .npy, .csv or .parquet.")
+@click.option("--target", help="The column or array of labels in the data; default: `y`.")
+@click.option("--budget", "budget_file", type=click.Path(path_type=Path), help="Limits in a TOML file.")
+@click.option("--max-accuracy-drop", type=float, help="Absolute: 0.01 is one percentage point.")
+@click.option("--max-latency-ms", type=float, help="Median of one row on the device.")
+@click.option("--max-size-kb", type=float, help="Of the artifact, 1 kB = 1000 bytes.")
+@click.option("--max-memory-kb", type=float, help="Peak resident memory of the process, 1 kB = 1000 bytes.")
+@click.option("--formats", callback=_names, help="Comma-separated; default: onnx,tflite.")
+@click.option("--schemes", callback=_names, help="Comma-separated; default: every one a route honours.")
+@click.option("--objective", default="latency", show_default=True, help="latency, size or memory.")
+@click.option("--seed", default=0, show_default=True, help="Of the split into calibration and judging rows.")
+@_trust_option
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Default: MODEL.edgeml, here.")
+@_json_option
+def compile_command(
+    model: Path,
+    device: str,
+    data: Path | None,
+    target: str | None,
+    budget_file: Path | None,
+    formats: tuple[str, ...] | None,
+    schemes: tuple[str, ...] | None,
+    objective: str,
+    seed: int,
+    trust_pickle: bool,
+    output: Path | None,
+    as_json: bool,
+    **limits: float | None,
+) -> int:
+    """Compile MODEL (.keras, .h5, SavedModel folder, .onnx, .skops, .joblib, .pkl) for a device.
+
+    Every candidate is built and judged against the original; the best that fits the budget is written. Exit
+    code 6 when nothing fits: the report still comes, no bundle is written.
+    """
+    from edgeml.budget import read_budget
+    from edgeml.pipeline import compile
+    from edgeml_runtime.errors import NothingFitsError
+    from edgeml_runtime.files import check_writable
+
+    output = output or Path(f"{model.resolve().stem}.edgeml")
+    check_writable(output)
+    with _Progress(quiet=as_json) as progress:
+        result = compile(
+            model,
+            device=device,
+            data=data,
+            target=target,
+            budget=read_budget(budget_file, **limits),
+            formats=formats,
+            schemes=schemes,
+            objective=objective,
+            seed=seed,
+            trust_pickle=trust_pickle,
+            progress=progress,
+        )
+    written = result.save(output) if result.chosen is not None else None
+    if as_json:
+        _print_json({**result.to_dict(), "bundle": None if written is None else str(written)})
+    else:
+        from edgeml.report import print_result
+
+        print_result(result, _console())
+        if written is not None:
+            click.echo(f"wrote {written} ({written.stat().st_size:,} bytes)")
+    return 0 if written is not None else NothingFitsError.exit_code
+
+
+def _add_runtime_command(name: str, text: str) -> None:
+    @cli.command(name=name, help=text, context_settings=_PASS_THROUGH, add_help_option=False)
+    @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+    def _command(arguments: tuple[str, ...]) -> int:
+        from edgeml_runtime.cli import main as runtime_main
+
+        return runtime_main([name, *arguments], prog="edgeml")
+
+
+for _name, _text in _RUNTIME.items():
+    _add_runtime_command(_name, _text)
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@_trust_option
+@_json_option
+def inspect(file: Path, trust_pickle: bool, as_json: bool) -> int:
+    """Show what FILE is: a bundle, a .tflite, an .onnx or a trained model and what it can become."""
+    from edgeml.inspection import inspect_file, inspection_lines
+
+    document = inspect_file(file, trust_pickle=trust_pickle)
+    if as_json:
+        _print_json(document)
+    else:
+        for line in inspection_lines(document):
+            click.echo(line)
+    return 0
+
+
+@cli.group(invoke_without_command=True)
+@_json_option
+@click.pass_context
+def devices(context: click.Context, as_json: bool) -> int:
+    """List devices; `show NAME` prints one with its sources, `probe` this machine."""
+    if context.invoked_subcommand is None:
+        return _list_devices(as_json)
+    return 0
+
+
+@devices.command(name="list")
+@_json_option
+def devices_list(as_json: bool) -> int:
+    """List every device and what it runs."""
+    return _list_devices(as_json)
+
+
+def _list_devices(as_json: bool) -> int:
+    from edgeml.devices import device_names, formats, load_device
+
+    profiles = [load_device(name) for name in device_names()]
+    if as_json:
+        _print_json({"devices": [{"name": p.name, "formats": formats(p)} for p in profiles]})
+        return 0
+    for profile in profiles:
+        runs = ", ".join(name for name, obstacle in formats(profile).items() if obstacle is None) or "nothing"
+        click.echo(f"{profile.name:24} runs {runs:14} {profile.description}")
+    click.echo(f"{'host':24} this machine, probed when it is named")
+    return 0
+
+
+@devices.command()
+@click.argument("name")
+@_json_option
+def show(name: str, as_json: bool) -> int:
+    """Print a device's profile with the source of every fact."""
+    from edgeml.devices import facts, load_device, to_toml
+    from edgeml_runtime.codec import encode
+
+    profile = load_device(name)
+    if as_json:
+        _print_json({**encode(profile), "facts": [encode(fact) for fact in facts(profile)]})
+    else:
+        click.echo(to_toml(profile), nl=False)
+    return 0
+
+
+@devices.command()
+@click.option("--name", default="host", show_default=True, help="Name of the profile.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the profile there.")
+@_json_option
+def probe(name: str, output: Path | None, as_json: bool) -> int:
+    """Describe this machine as a device profile."""
+    from edgeml.devices import probe as probe_host
+    from edgeml.devices import to_toml
+    from edgeml_runtime.codec import encode
+    from edgeml_runtime.files import write_atomically
+
+    profile = probe_host(name)
+    if output is not None:
+        write_atomically(output, to_toml(profile).encode())
+    if as_json:
+        _print_json(encode(profile))
+    elif output is not None:
+        click.echo(f"wrote {output}")
+    else:
+        click.echo(to_toml(profile), nl=False)
+    return 0
+
+
+@cli.command()
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), default=Path("edgeml-demo"), show_default=True
+)
+@click.option("--device", default="raspberry-pi-4", show_default=True)
+@_json_option
+def demo(output: Path, device: str, as_json: bool) -> int:
+    """Train two small models on handwritten digits, compile, pack, run and measure them: about a minute."""
+    from edgeml.demo import run_demo
+
+    with _Progress(quiet=as_json) as progress:
+        document = run_demo(output, device, console=None if as_json else _console(), progress=progress)
+    if as_json:
+        _print_json(document)
+    return 0
+
+
+def _print_json(document: Any) -> None:
+    click.echo(json.dumps(document, allow_nan=False))
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console()
+
+
+class _Progress:
+    """A line on stderr that says what is being done; nothing where nobody watches."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._status: Any = None
+        self._quiet = quiet or not sys.stderr.isatty()
+
+    def __enter__(self) -> Callable[[str, int, int], None]:
+        if not self._quiet:
+            from rich.console import Console
+
+            self._status = Console(stderr=True).status("")
+            self._status.start()
+        return self._show
+
+    def _show(self, what: str, done: int, total: int) -> None:
+        if self._status is not None:
+            self._status.update(f"{what} ({done + 1} of {total})" if total else what)
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""Data from files, and its split: rows that calibrate never judge."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeml_converters.model import Data, TrainedModel, as_feeds, take_rows
+from edgeml_runtime.errors import CalibrationError, InputError, SignatureError
+from edgeml_runtime.signature import Array, check_feeds
+from edgeml_runtime.tables import as_inputs, read_arrays
+
+CALIBRATION_ROWS = 200  # ranges settle well before; more only costs time
+CALIBRATION_SHARE = 1 / 3
+SYNTHETIC_ROWS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Disjoint rows: `calibration` sets ranges, `judging` measures; `synthetic`: drawn, not the user's."""
+
+    calibration: Data
+    judging: Data
+    synthetic: bool = False
+
+
+def read_data(path: str | Path, model: TrainedModel, target: str | None = None) -> Data:
+    """Rows of a .npz (x and y), .npy, .csv or .parquet; `target` names the column or array of labels.
+
+    Without `target`, an array called `y` is it. Raises InputError naming columns expected and got.
+    """
+    path = Path(path)
+    arrays = read_arrays(path)
+    name = target if target is not None else ("y" if "y" in arrays and len(arrays) > 1 else None)
+    if name is not None and name not in arrays:
+        raise InputError(f"{path} has no {name!r} to use as target; it has {', '.join(arrays)}")
+    y = arrays.pop(name) if name is not None else None
+    return Data(as_inputs(model.signature, arrays, path), y)
+
+
+def check_data(model: TrainedModel, data: Data) -> None:
+    """Refuse data that the model's signature does not take, before anything is built."""
+    try:
+        check_feeds(model.signature.inputs, as_feeds(model, data.x))
+    except SignatureError as error:
+        raise InputError(f"data does not fit {model.name}: {error}") from error
+
+
+def split(data: Data, seed: int) -> Split:
+    """A seeded random split; raises InputError for too few rows."""
+    if len(data) < 4:
+        raise InputError(
+            f"data has {len(data)} rows; at least 4 are needed to calibrate and judge on separate ones"
+        )
+    order = np.random.default_rng(seed).permutation(len(data))
+    count = min(CALIBRATION_ROWS, max(1, int(len(data) * CALIBRATION_SHARE)))
+    return Split(data.take(np.sort(order[:count])), data.take(np.sort(order[count:])))
+
+
+def synthetic(model: TrainedModel, seed: int) -> Split:
+    """Rows for a model without data: standard normal, or zeros and ones for integer inputs."""
+    rng = np.random.default_rng(seed)
+    feeds: dict[str, Array] = {}
+    for spec in model.signature.inputs:
+        shape = (SYNTHETIC_ROWS, *(8 if d is None else d for d in spec.shape[1:]))
+        kind = np.dtype(spec.real_dtype if spec.real_dtype != "str" else "U").kind
+        if kind == "U":
+            raise InputError(f"{model.name} takes strings ({spec.describe()}): pass data to compile it")
+        drawn = rng.standard_normal(shape) if kind == "f" else rng.integers(0, 2, shape)
+        feeds[spec.name] = drawn.astype(spec.real_dtype)
+    x: Any = feeds if len(feeds) > 1 else next(iter(feeds.values()))
+    data = Data(x)
+    return Split(data, data, synthetic=True)
+
+
+def calibration_feeds(model: TrainedModel, data: Data) -> dict[str, Array]:
+    """Real rows by input name, for calibrators; CalibrationError where they hold NaN or never vary."""
+    feeds = {name: np.asarray(value) for name, value in as_feeds(model, data.x).items()}
+    for spec in model.signature.inputs:
+        rows = feeds[spec.name]
+        if rows.dtype.kind != "f" or spec.real_dtype != "float32":
+            feeds[spec.name] = rows.astype(spec.real_dtype)
+            continue
+        if not np.isfinite(rows).all():
+            if not spec.allow_nan:
+                raise CalibrationError(
+                    f"calibration data: {spec.describe()} holds NaN or infinity; remove those rows"
+                )
+        elif rows.size and rows.min() == rows.max():
+            raise CalibrationError(
+                f"calibration data: {spec.describe()} is {rows.flat[0]} everywhere; ranges need real, varied rows"
+            )
+        feeds[spec.name] = rows.astype(np.float32)
+    return feeds
+
+
+def head(x: Any, count: int) -> Any:
+    """The first `count` rows."""
+    return take_rows(x, np.arange(count))
+
+
+def digest(data: Data) -> str:
+    """sha256 over names, dtypes, shapes and bytes of every array."""
+    total = hashlib.sha256()
+    x = data.x if isinstance(data.x, Mapping) else {"x": data.x}
+    for name, value in (*sorted(x.items()), ("y", data.y)):
+        array = np.asarray(value)
+        if array.dtype.kind == "O":
+            array = array.astype(np.str_)
+        total.update(f"{name}:{array.dtype.str}:{array.shape};".encode())
+        total.update(np.ascontiguousarray(array).tobytes())
+    return total.hexdigest()

@@ -1,0 +1,100 @@
+"""Parity: how far an artifact's answers are from the original's, and which rows change their label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgeml.reference import Reference
+from edgeml_runtime.signature import Array
+
+# A flipped label counts against an artifact only where the original was surer than float32 can tell.
+FLOAT32_RESOLUTION = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """A row whose label changed; `margin`: by how much the original preferred its own, None if unknown."""
+
+    row: int
+    expected: str
+    got: str
+    margin: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class MethodParity:
+    """Differences of one method's values; `relative_difference`: root mean square over the original's."""
+
+    method: str
+    max_difference: float
+    mean_difference: float
+    relative_difference: float
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """An artifact against the original on `rows` rows.
+
+    `label_agreement`: share of equal labels, `resolved_agreement`: the same without rows whose margin float32
+    cannot resolve; both None where the model has no labels. `flips` are sorted by margin, largest first.
+    """
+
+    rows: int
+    label_agreement: float | None
+    resolved_agreement: float | None
+    flips: tuple[Flip, ...]
+    methods: tuple[MethodParity, ...]
+
+    @property
+    def relative_difference(self) -> float:
+        """The worst method's; 0 where only labels are compared."""
+        return max((m.relative_difference for m in self.methods), default=0.0)
+
+    @property
+    def max_difference(self) -> float:
+        """The worst method's."""
+        return max((m.max_difference for m in self.methods), default=0.0)
+
+
+def compare(reference: Reference, results: dict[str, list[Array]], labels: Array | None) -> Parity:
+    """Compare results by method, and the labels they imply, with the reference on the same rows."""
+    rows = len(next(iter(reference.results.values()))[0])
+    methods = tuple(
+        _compare_values(name, expected, results[name])
+        for name, expected in reference.results.items()
+        if all(a.dtype.kind in "fiub" for a in expected) and not _is(reference.labels, expected)
+    )
+    if reference.labels is None or labels is None:
+        return Parity(rows, None, None, (), methods)
+    changed = np.asarray(reference.labels != labels).reshape(rows, -1).any(axis=1)
+    flips = [
+        Flip(
+            int(row),
+            str(reference.labels[row]),
+            str(labels[row]),
+            None if reference.margins is None else float(reference.margins[row]),
+        )
+        for row in np.flatnonzero(changed)
+    ]
+    resolved = sum(1 for f in flips if f.margin is None or f.margin > FLOAT32_RESOLUTION)
+    flips.sort(key=lambda f: (-(f.margin or 0.0), f.row))
+    return Parity(rows, 1.0 - len(flips) / rows, 1.0 - resolved / rows, tuple(flips), methods)
+
+
+def _is(labels: Array | None, result: list[Array]) -> bool:
+    """Whether this result holds the labels themselves, which are compared as labels."""
+    return labels is not None and len(result) == 1 and labels is result[0]
+
+
+def _compare_values(name: str, expected: list[Array], got: list[Array]) -> MethodParity:
+    worst, relative, sums, count = 0.0, 0.0, 0.0, 0
+    for want, have in zip(expected, got, strict=True):
+        difference = np.abs(have.reshape(want.shape).astype(np.float64) - want)
+        difference[np.isnan(difference) & np.isnan(want.astype(np.float64))] = 0.0
+        scale = float(np.sqrt(np.mean(np.square(want, dtype=np.float64)))) or 1.0
+        worst = max(worst, float(difference.max(initial=0.0)))
+        relative = max(relative, float(np.sqrt(np.mean(np.square(difference)))) / scale)
+        sums, count = sums + float(difference.sum()), count + difference.size
+    return MethodParity(name, worst, sums / max(count, 1), relative)

@@ -1,0 +1,220 @@
+"""The whole way of a model, top to bottom: describe, plan, build, judge, choose; `Result.save` packs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgeml.build import build
+from edgeml.choose import OBJECTIVES, Choice, Explanation, choose
+from edgeml.data import Split, calibration_feeds, check_data, digest, read_data, split, synthetic
+from edgeml.devices import DeviceProfile, load_device
+from edgeml.judge import Gates, Outcome, judge
+from edgeml.pack import golden_data, provenance_of, with_verdicts
+from edgeml.plan import Candidate, LeftOut, Plan, plan
+from edgeml.reference import Reference, consult
+from edgeml_converters.intake import describe, load_model
+from edgeml_converters.model import Data, TrainedModel
+from edgeml_converters.registry import Calibration, converters
+from edgeml_converters.schemes import CALIBRATED
+from edgeml_runtime.errors import (
+    CalibrationError,
+    InputError,
+    MissingDependencyError,
+    NothingFitsError,
+    UnknownNameError,
+)
+from edgeml_runtime.files import write_atomically
+from edgeml_runtime.manifest import Budget
+
+Progress = Callable[[str, int, int], None]  # (what is being done, steps done, steps in all)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """All that a compilation found out: every candidate with its verdicts, what was left out, the choice."""
+
+    model: TrainedModel
+    device: DeviceProfile
+    budget: Budget
+    objective: str
+    reference: Reference = field(repr=False)
+    split: Split = field(repr=False)
+    left_out: tuple[LeftOut, ...]
+    outcomes: tuple[Outcome, ...]
+    choice: Choice
+
+    @property
+    def chosen(self) -> Outcome | None:
+        """The winner; None when nothing fits, see `explanation`."""
+        return self.choice.chosen
+
+    @property
+    def explanation(self) -> Explanation | None:
+        """Why nothing fits: the binding limit, the nearest miss, what relaxing a limit would buy."""
+        return self.choice.explanation
+
+    def to_bytes(self) -> bytes:
+        """The winner's bundle; raises NothingFitsError."""
+        chosen = self.choice.chosen
+        if chosen is None or chosen.bundle is None:
+            raise NothingFitsError(self.explanation.summary if self.explanation else "nothing fits")
+        return with_verdicts(chosen.bundle, chosen.verdicts)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the winner's bundle, whole or not at all; raises NothingFitsError or InputError."""
+        write_atomically(Path(path), self.to_bytes())
+        return Path(path)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON values; its keys are stable."""
+        from edgeml.report import result_document
+
+        return result_document(self)
+
+    def to_frame(self) -> Any:
+        """A pandas DataFrame with a row for every candidate; raises MissingDependencyError without pandas."""
+        from edgeml.report import candidate_rows
+
+        try:
+            import pandas
+        except ImportError as error:
+            raise MissingDependencyError("to_frame needs pandas: pip install 'edgeml[tables]'") from error
+        return pandas.DataFrame(candidate_rows(self))
+
+
+def compile(
+    model: Any,
+    *,
+    device: str | Path | DeviceProfile,
+    data: Data | str | Path | None = None,
+    target: str | None = None,
+    budget: Budget | None = None,
+    formats: Sequence[str] | None = None,
+    schemes: Sequence[str] | None = None,
+    objective: str = "latency",
+    name: str | None = None,
+    seed: int = 0,
+    trust_pickle: bool = False,
+    progress: Progress | None = None,
+) -> Result:
+    """The best artifact of a trained model for a device within a budget, with the proof.
+
+    model: a fitted scikit-learn estimator, a Keras model, an ONNX model, or the path of a model file.
+    device: a device's name, its profile or a profile's path. data: rows to calibrate and judge on (two
+    disjoint parts); without it, calibrated schemes are left out and parity is judged on synthetic rows.
+    objective: what to minimise among the candidates that fit, "latency" (measured on this host), "size" or
+    "memory".
+
+    Raises the errors of `edgeml_runtime.errors`; a candidate that cannot be built, or that does not fit, is
+    not an error but an Outcome.
+    """
+    budget = budget or Budget()
+    report = progress or (lambda _what, _done, _total: None)
+    if objective not in OBJECTIVES:
+        raise UnknownNameError("objective", objective, OBJECTIVES)
+    profile = device if isinstance(device, DeviceProfile) else load_device(device)
+
+    report("reading the model", 0, 0)
+    trained = _describe(model, name, trust_pickle=trust_pickle)
+    rows = _rows(trained, data, target, seed)
+    planned = plan(
+        trained, profile, wanted_formats=formats, wanted_schemes=schemes, with_data=not rows.synthetic
+    )
+    report("asking the original model", 0, len(planned.candidates))
+    reference = consult(trained, rows.judging)
+    _check_budget(budget, reference, rows)
+    calibration = _calibration(trained, planned, rows)
+
+    gates = Gates(
+        model=trained,
+        device=profile,
+        budget=budget,
+        rows=rows.judging,
+        golden=golden_data(trained, rows.judging, reference),
+        reference=reference,
+        synthetic=rows.synthetic,
+    )
+    data_digest = (
+        digest(rows.calibration) if rows.synthetic else digest(rows.judging) + digest(rows.calibration)
+    )
+    outcomes = []
+    for number, candidate in enumerate(planned.candidates):
+        report(f"building and judging {candidate.name}", number, len(planned.candidates))
+        trial = build(candidate, trained, planned, calibration)
+        provenance = provenance_of(
+            trained,
+            candidate.format,
+            _requires(candidate),
+            data_digest,
+            {"seed": seed, "objective": objective, "calibration_rows": len(rows.calibration)},
+        )
+        outcomes.append(judge(trial, gates, provenance))
+    report("choosing", len(outcomes), len(outcomes))
+    _raise_if_none_built(outcomes)
+    return Result(
+        model=trained,
+        device=profile,
+        budget=budget,
+        objective=objective,
+        reference=reference,
+        split=rows,
+        left_out=planned.left_out,
+        outcomes=tuple(outcomes),
+        choice=choose(outcomes, objective, budget),
+    )
+
+
+def _describe(model: Any, name: str | None, *, trust_pickle: bool) -> TrainedModel:
+    if isinstance(model, (str, Path)):
+        path = Path(model)
+        return describe(load_model(path, trust_pickle=trust_pickle), name or path.stem)
+    return describe(model, name or type(model).__name__.lower())
+
+
+def _rows(model: TrainedModel, data: Data | str | Path | None, target: str | None, seed: int) -> Split:
+    if data is None:
+        return synthetic(model, seed)
+    rows = data if isinstance(data, Data) else read_data(data, model, target)
+    check_data(model, rows)
+    return split(rows, seed)
+
+
+def _check_budget(budget: Budget, reference: Reference, rows: Split) -> None:
+    if budget.max_accuracy_drop is None or reference.metric is not None:
+        return
+    if rows.synthetic:
+        raise InputError("an accuracy limit needs data with labels: pass data (--data FILE)")
+    if rows.judging.y is None:
+        raise InputError(
+            "an accuracy limit needs labels: give them as `y` in the data (--target NAME names the column)"
+        )
+    raise InputError(
+        "an accuracy limit needs a classifier or a regressor; this model is judged by parity alone"
+    )
+
+
+def _calibration(model: TrainedModel, planned: Plan, rows: Split) -> Calibration | CalibrationError | None:
+    if not any(candidate.scheme in CALIBRATED for candidate in planned.candidates):
+        return None
+    try:
+        return calibration_feeds(model, rows.calibration)
+    except CalibrationError as error:
+        return error
+
+
+def _requires(candidate: Candidate) -> tuple[str, ...]:
+    return tuple(m for converter in candidate.route for m in converters()[converter].requires)
+
+
+def _raise_if_none_built(outcomes: Sequence[Outcome]) -> None:
+    """When every candidate failed, the first failure is the answer; its kind sets the exit code."""
+    errors = [o.error for o in outcomes if o.status == "failed" and o.error is not None]
+    if outcomes and len(errors) == len(outcomes):
+        different = {str(e): e for e in errors}
+        if len(different) == 1:
+            raise errors[0]
+        names = "; ".join(f"{o.candidate.name}: {o.error}" for o in outcomes)
+        raise type(errors[0])(f"every candidate failed: {names}") from errors[0]

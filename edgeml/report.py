@@ -1,0 +1,167 @@
+"""Report: a result as a terminal table and as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from edgeml_runtime.cli import describe_verdict, printable
+from edgeml_runtime.codec import encode
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from edgeml.judge import Outcome
+    from edgeml.pipeline import Result
+
+REPORT_FORMAT = 1
+FLIPS_SHOWN = 5
+
+
+def result_document(result: Result) -> dict[str, Any]:
+    """The JSON report: every candidate with its verdicts, what was left out, the choice or its absence."""
+    chosen = result.chosen
+    return {
+        "format": REPORT_FORMAT,
+        "model": {
+            "name": result.model.name,
+            "kind": result.model.kind,
+            "task": result.model.task,
+            "digest": result.model.digest,
+        },
+        "device": result.device.name,
+        "budget": encode(result.budget),
+        "objective": result.objective,
+        "data": {
+            "calibration_rows": len(result.split.calibration),
+            "judging_rows": len(result.split.judging),
+            "synthetic": result.split.synthetic,
+        },
+        "original": {"metric": result.reference.metric, "score": result.reference.score},
+        "chosen": None if chosen is None else chosen.candidate.name,
+        "pareto_front": list(result.choice.front),
+        "candidates": [_outcome_document(o) for o in result.outcomes],
+        "left_out": [encode(o) for o in result.left_out],
+        "explanation": encode(result.explanation),
+    }
+
+
+def _outcome_document(outcome: Outcome) -> dict[str, Any]:
+    error = outcome.error
+    return {
+        "name": outcome.candidate.name,
+        "format": outcome.candidate.format,
+        "scheme": outcome.candidate.scheme,
+        "route": list(outcome.candidate.route),
+        "status": outcome.status,
+        "size_bytes": outcome.size_bytes,
+        "accuracy": encode(outcome.accuracy),
+        "parity": encode(outcome.parity),
+        "float_operators": [] if outcome.artifact is None else encode(outcome.artifact.float_operators),
+        "verdicts": encode(outcome.verdicts),
+        "measurement": encode(outcome.measurement),
+        "error": None if error is None else {"type": type(error).__name__, "message": str(error)},
+    }
+
+
+def candidate_rows(result: Result) -> list[dict[str, Any]]:
+    """One flat row a candidate: format, scheme, status, size, accuracy, parity, cost on this host, error."""
+    return [
+        {
+            "format": o.candidate.format,
+            "scheme": o.candidate.scheme,
+            "status": "chosen" if o is result.chosen else o.status,
+            "size_bytes": o.size_bytes,
+            "accuracy": o.accuracy.candidate if o.accuracy else None,
+            "accuracy_drop": o.accuracy.drop if o.accuracy else None,
+            "flips": len(o.parity.flips) if o.parity else None,
+            "max_difference": o.parity.max_difference if o.parity else None,
+            "host_latency_ms": o.latency_ms,
+            "host_peak_memory_bytes": o.memory_bytes,
+            "verdict": "; ".join(f"{v.gate} {v.status}" for v in o.verdicts),
+            "error": None if o.error is None else str(o.error),
+        }
+        for o in result.outcomes
+    ]
+
+
+def print_result(result: Result, console: Console) -> None:
+    """The report for people: the table, why candidates lost, what was left out, the choice."""
+    console.print(_table(result))
+    for outcome in result.outcomes:
+        broken = [v for v in outcome.verdicts if v.status == "failed"]
+        for text in [describe_verdict(v) for v in broken] + ([str(outcome.error)] if outcome.error else []):
+            _say(console, f"  {outcome.candidate.name}: {text}")
+    for left_out in result.left_out:
+        name = left_out.format + (f"/{left_out.scheme}" if left_out.scheme else "")
+        _say(console, f"  left out {name}: {left_out.reason}")
+    chosen = result.chosen
+    if chosen is None:
+        explanation = result.explanation
+        if explanation is not None:
+            _say(console, explanation.summary)
+            for r in explanation.relaxations:
+                what = f"{r.limit} at {r.needed:.6g} {r.unit}".rstrip()
+                _say(console, f"  with {what} (now {r.current:.6g}), {r.candidate} would fit")
+        return
+    _say(console, f"chosen: {chosen.candidate.name}, by {result.objective}")
+    for verdict in chosen.verdicts:
+        _say(console, f"  {describe_verdict(verdict)}")
+    for operator in chosen.artifact.float_operators if chosen.artifact else ():
+        _say(console, f"  in float: {operator.count} x {operator.operator}: {operator.reason}")
+    flips = chosen.parity.flips if chosen.parity else ()
+    for flip in flips[:FLIPS_SHOWN]:
+        margin = "" if flip.margin is None else f", margin {flip.margin:.3g}"
+        _say(console, f"  row {flip.row}: original {flip.expected}, artifact {flip.got}{margin}")
+    if len(flips) > FLIPS_SHOWN:
+        _say(console, f"  ... and {len(flips) - FLIPS_SHOWN} more rows; --json lists all")
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+
+
+def _table(result: Result) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    metric = result.reference.metric
+    rows = f"{len(result.split.judging)} {'synthetic ' if result.split.synthetic else ''}rows"
+    original = "" if result.reference.score is None else f", original {metric} {result.reference.score:.4f}"
+    title = f"{result.model.name} for {result.device.name}: judged on {rows}{original}"
+    table = Table(title=Text(printable(title)), title_justify="left")
+    table.add_column("candidate")
+    for heading in ("size kB", metric or "max diff", "flips", "latency ms (here)", "peak MB (here)"):
+        table.add_column(heading, justify="right")
+    table.add_column("verdict")
+    for outcome in result.outcomes:
+        table.add_row(*(Text(printable(cell)) for cell in _cells(outcome, result)))
+    return table
+
+
+def _cells(outcome: Outcome, result: Result) -> tuple[str, ...]:
+    if outcome.parity is None:
+        kind = type(outcome.error).__name__ if outcome.error else "failed"
+        return (outcome.candidate.name, "-", "-", "-", "-", "-", f"failed: {kind}")
+    quality = (
+        f"{outcome.accuracy.candidate:.4f}" if outcome.accuracy else f"{outcome.parity.max_difference:.2g}"
+    )
+    flips = "-" if outcome.parity.label_agreement is None else str(len(outcome.parity.flips))
+    memory = "-" if outcome.memory_bytes is None else f"{outcome.memory_bytes / 1e6:.1f}"
+    return (
+        outcome.candidate.name,
+        f"{(outcome.size_bytes or 0) / 1000:.1f}",
+        quality,
+        flips,
+        f"{outcome.latency_ms or 0:.4f}",
+        memory,
+        _summary(outcome, chosen=outcome is result.chosen),
+    )
+
+
+def _summary(outcome: Outcome, *, chosen: bool) -> str:
+    if outcome.status == "exceeds":
+        return "exceeds " + ", ".join(v.gate for v in outcome.verdicts if v.status == "failed")
+    unproven = [v.gate for v in outcome.verdicts if v.status == "unproven"]
+    text = "chosen" if chosen else "fits"
+    return f"{text}; {', '.join(unproven)} unproven" if unproven else text
