@@ -1,0 +1,248 @@
+"""Keras: models of Keras 3 and tf-keras, SavedModels, and their files.
+
+Task: "classification" when the only output is [n, c] and ends in softmax, is one sigmoid unit, or the
+model was compiled with a categorical cross-entropy (logits); "regression" for any other single output
+[n, k]; else "tensor".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from edgeml_converters.model import Step, Task, TrainedModel, as_feeds
+from edgeml_converters.registry import Source
+from edgeml_converters.sources.keras_files import load
+from edgeml_converters.sources.keras_interface import View, family_of, serving_function, view
+from edgeml_converters.tensorflow_import import import_tensorflow, quiet
+from edgeml_runtime.errors import InputError, SignatureError
+from edgeml_runtime.signature import Array, Method, Signature, check_feeds
+
+# Rows that one call of the framework takes at most: predictions on whole data sets stay within memory.
+_BATCH = 256
+_REFERENCES = ("input_layers", "output_layers", "inbound_nodes", "keras_history")
+
+
+def _recognises(model: object) -> bool:
+    return family_of(model) is not None
+
+
+def _describe(model: Any, name: str) -> TrainedModel:
+    seen = view(model)
+    method = Method("predict", tuple(spec.name for spec in seen.outputs), returns=seen.returns)
+    return TrainedModel(
+        kind="keras",
+        name=name,
+        model=model,
+        task=_task(model, seen),
+        signature=Signature(seen.inputs, seen.outputs, (method,)),
+        steps=tuple(_steps(model, seen)),
+        digest=_digest(model, seen),
+    )
+
+
+def _steps(model: Any, seen: View) -> Iterator[Step]:
+    if seen.family != "saved-model":
+        yield from _layers(model, "")
+        return
+    for node in _frozen(model).node:
+        yield Step(f"graph/{node.name}", node.op)
+
+
+def _layers(model: Any, prefix: str) -> Iterator[Step]:
+    # Keras 3 keeps bare operators (keras.ops.add on symbolic tensors) beside the layers.
+    members = getattr(model, "operations", None) or getattr(model, "layers", None) or ()
+    for layer in members:
+        kind = type(layer).__name__
+        if kind == "InputLayer":
+            continue
+        path = f"{prefix}{layer.name}"
+        yield Step(path, kind)
+        yield from _layers(layer, f"{path}/")
+        wrapped = getattr(layer, "layer", None)
+        if wrapped is not None and hasattr(wrapped, "name"):
+            yield Step(f"{path}/{wrapped.name}", type(wrapped).__name__)
+            yield from _layers(wrapped, f"{path}/{wrapped.name}/")
+
+
+def _task(model: Any, seen: View) -> Task:
+    if len(seen.outputs) != 1 or len(seen.outputs[0].shape) != 2:
+        return "tensor"
+    last = _last_activation(model, seen)
+    columns = seen.outputs[0].shape[1]
+    categorical = re.search(r"categorical_?crossentropy", _loss(model), re.IGNORECASE)
+    if last == "softmax" or (last == "sigmoid" and columns == 1) or (categorical and columns != 1):
+        return "classification"
+    return "regression"
+
+
+def _last_activation(model: Any, seen: View) -> str:
+    """Lower-case name of what the only output ends in: an activation, a layer or an operator."""
+    if seen.family == "saved-model":
+        return _last_operator(model)
+    while True:
+        outputs = getattr(model, "outputs", None)
+        history = getattr(outputs[0], "_keras_history", None) if outputs else None
+        layer = getattr(history, "operation", None) or getattr(history, "layer", None)
+        if layer is None:
+            return ""
+        if getattr(layer, "outputs", None):  # a model used as a layer
+            model = layer
+            continue
+        activation = getattr(layer, "activation", None)
+        name = getattr(activation, "__name__", None) or type(activation or layer).__name__
+        return str(name).lower()
+
+
+def _last_operator(model: Any) -> str:
+    nodes = {node.name: node for node in _frozen(model).node}
+    consumed = {source.partition(":")[0].lstrip("^") for node in nodes.values() for source in node.input}
+    ends = [node for name, node in nodes.items() if name not in consumed and node.op != "NoOp"]
+    if len(ends) != 1:
+        return ""
+    node = ends[0]
+    while node.op == "Identity":
+        node = nodes[node.input[0].partition(":")[0]]
+    return str(node.op).lower()
+
+
+def _loss(model: Any) -> str:
+    loss = getattr(model, "loss", None)
+    if loss is None or isinstance(loss, (list, tuple, dict)):
+        return ""
+    return loss if isinstance(loss, str) else str(getattr(loss, "__name__", type(loss).__name__))
+
+
+def _frozen(model: Any) -> Any:
+    """The GraphDef of a SavedModel's serving function with its variables as constants."""
+    import_tensorflow()
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    with quiet():
+        return convert_variables_to_constants_v2(serving_function(model)).graph.as_graph_def()
+
+
+def _digest(model: Any, seen: View) -> str:
+    digest = hashlib.sha256()
+    if seen.family == "saved-model":
+        _digest_graph(digest, _frozen(model))
+        return digest.hexdigest()
+    try:
+        config = model.get_config()
+    except NotImplementedError:  # subclassed models describe themselves only if they choose to
+        config = [step.kind for step in _layers(model, "")]
+    document = _without_names(config, _names(config))
+    digest.update(type(model).__name__.encode())
+    digest.update(json.dumps(document, sort_keys=True, default=lambda o: type(o).__name__).encode())
+    for weight in model.weights:
+        value = np.ascontiguousarray(weight.numpy())
+        digest.update(f"{value.dtype.str}{value.shape}".encode())
+        digest.update(value.tobytes())
+    return digest.hexdigest()
+
+
+def _names(config: Any) -> dict[str, str]:
+    """Each layer name of a configuration to its number: automatic names differ between processes."""
+    names: dict[str, str] = {}
+
+    def visit(value: Any) -> None:
+        if isinstance(value, dict):
+            if isinstance(value.get("name"), str):
+                names.setdefault(value["name"], f"layer {len(names)}")
+            for item in value.values():
+                visit(item)
+        elif isinstance(value, (list, tuple)):
+            for item in value:
+                visit(item)
+
+    visit(config)
+    return names
+
+
+def _without_names(value: Any, names: dict[str, str], *, reference: bool = False) -> Any:
+    if isinstance(value, dict):
+        return {
+            str(key): _without_names(item, names, reference=reference or key in _REFERENCES or key == "name")
+            for key, item in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [_without_names(item, names, reference=reference) for item in value]
+    return names.get(value, value) if reference and isinstance(value, str) else value
+
+
+def _digest_graph(digest: Any, graph: Any) -> None:
+    """Operators, edges and attributes in the graph's order, without node names: they carry counters."""
+    number = {node.name: str(i) for i, node in enumerate(graph.node)}
+    for node in graph.node:
+        sources = (re.sub(r"^\^?([^:]+)", lambda m: number[m[1]], source) for source in node.input)
+        digest.update(f"{node.op}({','.join(sources)})".encode())
+        for key in sorted(node.attr):
+            if not node.attr[key].HasField("func") and not key.startswith("_"):
+                digest.update(key.encode())
+                digest.update(node.attr[key].SerializeToString(deterministic=True))
+    for function in graph.library.function:
+        for node in function.node_def:
+            digest.update(node.op.encode())
+
+
+def _predict(model: TrainedModel, method: str, x: Any) -> Any:
+    """What `model.predict` gives: an array, a list, or a mapping by the signature's output names."""
+    if method != "predict":
+        raise SignatureError(f"a Keras model has predict, no {method}")
+    arrays = check_feeds(model.signature.inputs, as_feeds(model, x))
+    if len(arrays[0]) == 0:
+        raise InputError(f"{model.name}: no rows to predict")
+    seen = view(model.model)
+    tf = import_tensorflow()
+    with quiet():
+        if seen.family == "saved-model":
+            results = _call_in_batches(tf, seen, arrays)
+        else:
+            nested = model.model.predict(seen.arrange(arrays), batch_size=_BATCH, verbose=0)
+            results = [_as_real(value) for value in tf.nest.flatten(nested)]
+    if seen.returns == "array":
+        return results[0]
+    if seen.returns == "list":
+        return results
+    return {spec.name: value for spec, value in zip(seen.outputs, results, strict=True)}
+
+
+def _call_in_batches(tf: Any, seen: View, arrays: list[Array]) -> list[Array]:
+    parts = [
+        [t.numpy() for t in seen.call([tf.constant(a[start : start + _BATCH]) for a in arrays])]
+        for start in range(0, len(arrays[0]), _BATCH)
+    ]
+    return [np.concatenate(columns) for columns in zip(*parts, strict=True)]
+
+
+def _as_real(value: Any) -> Array:
+    array = np.asarray(value)
+    return array.astype(np.float32) if array.dtype.name in ("float16", "bfloat16") else array
+
+
+def _scores(model: TrainedModel, x: Any) -> Array | None:
+    """float32[n, classes] of a classifier, two columns for one sigmoid unit; None for other tasks."""
+    if model.task != "classification":
+        return None
+    scores: Array = _predict(model, "predict", x)
+    if isinstance(scores, dict):
+        (scores,) = scores.values()
+    return np.concatenate([1 - scores, scores], axis=1) if scores.shape[1] == 1 else scores
+
+
+SOURCE = Source(
+    kind="keras",
+    suffixes=(".keras", ".h5", ".hdf5", ""),
+    requires=("tensorflow",),
+    extra="keras",
+    recognises=_recognises,
+    load=load,
+    describe=_describe,
+    predict=_predict,
+    scores=_scores,
+)
