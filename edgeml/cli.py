@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgeml_runtime.cli import guarded
-
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -35,7 +33,13 @@ def cli() -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    return guarded(lambda: _invoke(arguments), as_json="--json" in arguments)
+    try:
+        return _invoke(arguments)
+    except (Exception, KeyboardInterrupt) as error:
+        # Imported late, as everything that brings numpy: help must come at once.
+        from edgeml_runtime.cli import answer
+
+        return answer(error, as_json="--json" in arguments)
 
 
 def _invoke(arguments: list[str]) -> int:

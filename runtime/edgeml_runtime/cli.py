@@ -29,11 +29,9 @@ def printable(text: object) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
-def guarded(command: Callable[[], int], *, as_json: bool) -> int:
-    """Run a command; an EdgeMLError becomes its message (or JSON) and its exit code."""
-    try:
-        return command()
-    except EdgeMLError as error:
+def answer(error: BaseException, *, as_json: bool) -> int:
+    """The exit code of what ended a command, after telling why; what is not ours to answer is raised again."""
+    if isinstance(error, EdgeMLError):
         if as_json:
             kind = type(error).__name__
             document = {"error": {"type": kind, "message": str(error), "exit_code": error.exit_code}}
@@ -41,18 +39,23 @@ def guarded(command: Callable[[], int], *, as_json: bool) -> int:
         else:
             print(f"error: {printable(error)}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
+    if isinstance(error, KeyboardInterrupt):
         print("interrupted; nothing was written", file=sys.stderr)
         return INTERRUPTED_EXIT_CODE
-    except BrokenPipeError:
+    if isinstance(error, BrokenPipeError):
         sys.stderr.close()  # the reader of our output left; there is nobody to tell
         return 1
+    raise error
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "edgeml-runtime") -> int:
     """Entry point; returns the exit code."""
     arguments = _parser(prog).parse_args(argv)
-    return guarded(lambda: arguments.command(arguments), as_json=arguments.json)
+    try:
+        exit_code: int = arguments.command(arguments)
+    except (EdgeMLError, KeyboardInterrupt, BrokenPipeError) as error:
+        exit_code = answer(error, as_json=arguments.json)
+    return exit_code
 
 
 def _parser(prog: str) -> argparse.ArgumentParser:
