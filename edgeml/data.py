@@ -93,7 +93,7 @@ def calibration_feeds(model: TrainedModel, data: Data) -> dict[str, Array]:
                 )
         elif rows.size and rows.min() == rows.max():
             raise CalibrationError(
-                f"calibration data: {spec.describe()} is {rows.flat[0]} everywhere; ranges need real, varied rows"
+                f"calibration data: {spec.describe()} is {rows.flat[0]} everywhere; ranges need varied rows"
             )
         feeds[spec.name] = rows.astype(np.float32)
     return feeds

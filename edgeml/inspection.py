@@ -28,7 +28,7 @@ def inspect_file(path: Path, *, trust_pickle: bool = False) -> dict[str, Any]:
             "manifest": encode(bundle.manifest),
         }
     if suffix == ".tflite":
-        from edgeml_converters.to_tflite.flatbuffer import describe_file
+        from edgeml_converters.to_tflite.inspection import describe_file
 
         return {"what": "tflite", **describe_file(read_file(path, "TFLite file"))}
     return _model_document(describe(load_model(path, trust_pickle=trust_pickle), path.stem))
@@ -48,8 +48,7 @@ def _model_document(model: TrainedModel) -> dict[str, Any]:
 
 
 def _obstacle(model: TrainedModel, target: str) -> str | None:
-    """Why the model's own converter towards `target` (or towards the hub) refuses it; None where it takes
-    it."""
+    """Why no converter takes the model towards `target` (or the hub); None where one does."""
     direct = [c for c in converters().values() if c.source == model.kind and c.target == target]
     towards = direct or [c for c in converters().values() if c.source == model.kind]
     for converter in towards:
