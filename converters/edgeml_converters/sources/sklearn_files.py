@@ -1,0 +1,89 @@
+"""Files that hold a fitted estimator: .skops, and pickles, which run code of their own when they are read."""
+
+from __future__ import annotations
+
+import importlib
+import zipfile
+from pathlib import Path
+
+from edgeml_runtime.errors import InputError, MissingDependencyError
+
+PICKLE_SUFFIXES = (".joblib", ".pkl", ".pickle")
+"""Suffixes whose files run code when they are read: the caller asks for consent before `load`."""
+
+_TRUSTED_PACKAGES = ("sklearn", "numpy", "scipy")
+
+
+def load(path: Path) -> object:
+    """The estimator in a .skops file or a pickle.
+
+    Raises InputError where the file is absent, truncated, no estimator or would run code that is not
+    scikit-learn's; MissingDependencyError without skops. A file of another scikit-learn version warns
+    (sklearn.exceptions.InconsistentVersionWarning).
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    model = _load_pickle(path) if path.suffix.lower() in PICKLE_SUFFIXES else _load_skops(path)
+    if not hasattr(model, "get_params") or isinstance(model, type):
+        keys = f" with keys {', '.join(map(repr, list(model)[:5]))}" if isinstance(model, dict) else ""
+        raise InputError(
+            f"{path}: holds a {type(model).__name__}{keys}, not a scikit-learn estimator; "
+            "save the fitted estimator or pipeline itself"
+        )
+    return model
+
+
+def _load_pickle(path: Path) -> object:
+    import joblib
+
+    try:
+        return joblib.load(path)
+    except ImportError as exc:
+        raise InputError(
+            f"{path}: was saved with {exc.name or 'a module'} and cannot be read without it: {exc}"
+        ) from exc
+    except Exception as exc:  # a damaged pickle can raise anything
+        raise InputError(
+            f"{path}: is truncated or not a pickled model ({type(exc).__name__}: {exc})"
+        ) from exc
+
+
+def _load_skops(path: Path) -> object:
+    try:
+        from skops import io
+    except ImportError as exc:
+        raise MissingDependencyError(
+            f"{path}: reading .skops needs skops: pip install 'edgeml[sklearn]'"
+        ) from exc
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"{path}: is truncated or not a .skops file (no zip archive)")
+    try:
+        types = io.get_untrusted_types(file=path)
+    except Exception as exc:  # skops has no error of its own for a damaged file
+        raise InputError(f"{path}: is truncated or not a .skops file ({type(exc).__name__}: {exc})") from exc
+    foreign = sorted(name for name in types if not _is_trusted(name))
+    if foreign:
+        raise InputError(
+            f"{path}: holds types that are not scikit-learn's, numpy's or scipy's: {', '.join(foreign)}. "
+            "Reading them runs their code. If you trust the file, load it yourself with "
+            "skops.io.load(path, trusted=[...]) and pass the object to edgeml.compile"
+        )
+    try:
+        loaded: object = io.load(path, trusted=types)
+    except Exception as exc:  # the constructors that a damaged file reaches raise anything
+        raise InputError(
+            f"{path}: cannot be loaded ({type(exc).__name__}: {exc}); was it saved by another "
+            "scikit-learn or skops version?"
+        ) from exc
+    return loaded
+
+
+def _is_trusted(name: str) -> bool:
+    """True for a class of scikit-learn, numpy or scipy; a function could be made to do anything."""
+    module, _, attribute = name.rpartition(".")
+    if module.partition(".")[0] not in _TRUSTED_PACKAGES or ".tests" in module:
+        return False
+    try:
+        return isinstance(getattr(importlib.import_module(module), attribute, None), type)
+    except ImportError:
+        return False

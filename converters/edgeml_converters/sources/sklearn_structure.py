@@ -1,0 +1,132 @@
+"""How scikit-learn's estimators are nested: the walk that steps, coverage and missing values rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from edgeml_converters.model import Step
+
+# Ensembles of trees of one kind are one step: their trees are parameters.
+_WHOLE = ("Forest", "ExtraTrees", "GradientBoosting", "IsolationForest", "RandomTreesEmbedding")
+_IMPUTERS = ("SimpleImputer", "KNNImputer", "IterativeImputer")
+
+
+def children(estimator: Any) -> list[tuple[str, Any]]:
+    """The fitted estimators that `estimator` calls to predict or transform, by name."""
+    kind = type(estimator).__name__
+    if kind == "Pipeline":
+        found = list(estimator.steps)
+    elif kind == "FeatureUnion":
+        found = list(estimator.transformer_list)
+    elif kind == "ColumnTransformer":
+        transformers = getattr(estimator, "transformers_", estimator.transformers)
+        found = [(name, child) for name, child, _ in transformers]
+    elif any(word in kind for word in _WHOLE):
+        found = []
+    elif hasattr(estimator, "calibrated_classifiers_"):
+        found = [(f"classifier{i}", c.estimator) for i, c in enumerate(estimator.calibrated_classifiers_)]
+    elif hasattr(estimator, "best_estimator_"):
+        found = [("best_estimator", estimator.best_estimator_)]
+    else:
+        found = _members(estimator)
+    return [(name, child) for name, child in found if hasattr(child, "get_params")]
+
+
+def _members(estimator: Any) -> list[tuple[str, Any]]:
+    members = np.ravel(np.asarray(getattr(estimator, "estimators_", []), dtype=object)).tolist()
+    names = [name for name, child in getattr(estimator, "estimators", None) or [] if child != "drop"]
+    if len(names) != len(members):
+        names = [f"estimator{i}" for i in range(len(members))]
+    found = list(zip(names, members, strict=True))
+    for attribute in ("final_estimator_", "estimator_", "regressor_", "transformer_"):
+        child = getattr(estimator, attribute, None)
+        if child is not None and not (members and attribute == "estimator_"):
+            found.append((attribute.rstrip("_"), child))
+    return found
+
+
+def estimators(model: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """`model` and everything nested in it with its path: `pipeline`, `pipeline.scaler`, ..."""
+    path = path or ("pipeline" if type(model).__name__ == "Pipeline" else "model")
+    yield path, model
+    for name, child in children(model):
+        yield from estimators(child, f"{path}.{name}")
+
+
+def steps(model: Any) -> Iterator[Step]:
+    """Every estimator as a step; a pipeline and the like are only the path of theirs."""
+    for path, estimator in estimators(model):
+        if type(estimator).__name__ not in ("Pipeline", "FeatureUnion", "ColumnTransformer"):
+            yield Step(path, type(estimator).__name__)
+
+
+def final_estimator(model: Any) -> Any:
+    """The estimator whose method gives the output: past pipelines and searches."""
+    while True:
+        if type(model).__name__ == "Pipeline":
+            named = [step for _, step in model.steps if hasattr(step, "get_params")]
+            if not named:
+                return model
+            model = named[-1]
+        elif hasattr(model, "best_estimator_"):
+            model = model.best_estimator_
+        else:
+            return model
+
+
+def object_columns(estimator: Any) -> str:
+    """What an estimator was fitted on that is not a number (in its categories or statistics), or ""."""
+    for attribute in ("categories_", "statistics_"):
+        learned = getattr(estimator, attribute, None)
+        if learned is None or isinstance(learned, str):
+            continue
+        for values in learned if isinstance(learned, list) else [learned]:
+            words = [v for v in np.ravel(values).tolist() if not isinstance(v, (int, float))]
+            if words:
+                return f"{attribute} holds {words[0]!r}"
+    preprocessor = getattr(estimator, "_preprocessor", None)  # HistGradientBoosting's own encoder
+    if type(preprocessor).__name__ == "ColumnTransformer":
+        for _, child in children(preprocessor):
+            if object_columns(child):
+                return object_columns(child)
+    return ""
+
+
+def takes_nan(model: Any) -> bool:
+    """Whether rows with NaN go through: every step takes them until one fills them in."""
+    from sklearn.utils import get_tags
+
+    kind = type(model).__name__
+    parts = [child for _, child in children(model)]
+    if kind == "Pipeline":
+        for step in parts:
+            if not takes_nan(step):
+                return False
+            if _fills_nan(step):
+                return True
+        return True
+    if kind in ("ColumnTransformer", "FeatureUnion") or hasattr(model, "best_estimator_"):
+        return all(takes_nan(part) for part in parts)
+    if kind == "OneHotEncoder" and model.handle_unknown == "error":
+        return all(bool(np.isnan(np.asarray(c, np.float64)).any()) for c in model.categories_)
+    if kind == "FunctionTransformer":
+        return not model.validate or model.func is None
+    if kind == "VotingClassifier" or kind == "VotingRegressor" or kind.startswith("Stacking"):
+        return all(takes_nan(part) for part in parts[: len(model.estimators_)])
+    return bool(get_tags(model).input_tags.allow_nan)
+
+
+def _fills_nan(step: Any) -> bool:
+    kind = type(step).__name__
+    parts = [child for _, child in children(step)]
+    if kind in _IMPUTERS:
+        missing = step.missing_values
+        return bool(isinstance(missing, float) and np.isnan(missing))
+    if kind == "OneHotEncoder":
+        return True
+    if kind == "Pipeline":
+        return any(_fills_nan(part) for part in parts)
+    return kind in ("ColumnTransformer", "FeatureUnion") and all(_fills_nan(part) for part in parts)
