@@ -11,7 +11,7 @@ import numpy as np
 
 from edgeml.reference import Reference
 from edgeml_converters.model import Artifact, Data, TrainedModel, as_feeds, take_rows
-from edgeml_runtime.bundle import Bundle, decode_bundle, encode_bundle, npy_bytes
+from edgeml_runtime.bundle import Bundle, decode_bundle, encode_bundle, file_entries, npy_bytes
 from edgeml_runtime.engines import choose_engine
 from edgeml_runtime.manifest import (
     FORMAT,
@@ -23,8 +23,7 @@ from edgeml_runtime.manifest import (
     Tolerance,
     Verdict,
 )
-from edgeml_runtime.session import Session
-from edgeml_runtime.signature import Array, Scalar, TensorSpec, check_feeds
+from edgeml_runtime.signature import Array, Scalar, TensorSpec, check_feeds, dequantize, quantize
 
 GOLDEN_ROWS = 8
 _DISTRIBUTIONS = {"sklearn": "scikit-learn"}
@@ -63,34 +62,41 @@ def bundle_of(
 
     Raises EngineFailedError where the engine refuses the artifact.
     """
-    file = f"model.{artifact.format}"
     signature = artifact.signature
     arrays = check_feeds(signature.inputs, as_feeds(model, rows.x))
-    inputs = {spec.name: array for spec, array in zip(signature.inputs, arrays, strict=True)}
-    files: dict[str, bytes] = {file: artifact.content}
+    outputs = _run(artifact, arrays)
+    artifact_file = f"model.{artifact.format}"
+    files = {artifact_file: artifact.content}
+    fixture = Fixture(
+        inputs=_store(files, "in", {s.name: a for s, a in zip(signature.inputs, arrays, strict=True)}),
+        outputs=_store(files, "out", outputs),
+        tolerances=tuple(_tolerance(spec, outputs[spec.name], artifact.scheme) for spec in signature.outputs),
+    )
     manifest = Manifest(
         format=FORMAT,
         name=bundle_name(model.name),
-        artifact=file,
+        artifact=artifact_file,
         artifact_format=artifact.format,
         scheme=artifact.scheme,
         signature=signature,
         float_operators=artifact.float_operators,
-        fixture=Fixture(_store(files, "in", inputs), (), ()),
+        fixture=fixture,
         device=device,
         budget=budget,
         verdicts=(),
         provenance=provenance,
-        files=(),
+        files=file_entries(files),
     )
-    opened = Session(decode_bundle(encode_bundle(manifest, files)))
-    outputs = opened.run(inputs)
-    fixture = Fixture(
-        inputs=manifest.fixture.inputs,
-        outputs=_store(files, "out", outputs),
-        tolerances=tuple(_tolerance(spec, outputs[spec.name], artifact.scheme) for spec in signature.outputs),
-    )
-    return decode_bundle(encode_bundle(replace(manifest, fixture=fixture), files))
+    return decode_bundle(encode_bundle(manifest, files))
+
+
+def _run(artifact: Artifact, inputs: list[Array]) -> dict[str, Array]:
+    """Every output by name, real values, from the engine itself."""
+    signature = artifact.signature
+    handle = choose_engine(artifact.format).open(artifact.content, signature, 1)
+    stored = [quantize(spec, array) for spec, array in zip(signature.inputs, inputs, strict=True)]
+    results = handle.run(tuple(spec.name for spec in signature.outputs), stored)
+    return {spec.name: dequantize(spec, r) for spec, r in zip(signature.outputs, results, strict=True)}
 
 
 def with_verdicts(bundle: Bundle, verdicts: tuple[Verdict, ...]) -> bytes:

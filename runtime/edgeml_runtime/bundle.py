@@ -39,12 +39,16 @@ class Bundle:
         return {t.tensor: _read_npy(t.file, self.files[t.file]) for t in tensors}
 
 
+def file_entries(files: Mapping[str, bytes]) -> tuple[FileEntry, ...]:
+    """What a manifest lists of those files, in its order."""
+    return tuple(FileEntry(n, len(c), hashlib.sha256(c).hexdigest()) for n, c in sorted(files.items()))
+
+
 def encode_bundle(manifest: Manifest, files: Mapping[str, bytes]) -> bytes:
     """The bundle's bytes; `manifest.files` is filled in from `files`."""
     ordered = dict(sorted(files.items()))
-    listed = tuple(FileEntry(n, len(c), hashlib.sha256(c).hexdigest()) for n, c in ordered.items())
     # Through the decoder once: written is exactly what a reader accepts (ints in float fields included).
-    checked = decode(Manifest, encode(replace(manifest, files=listed)))
+    checked = decode(Manifest, encode(replace(manifest, files=file_entries(ordered))))
     return write_archive({MANIFEST: dump_manifest(checked), **ordered})
 
 
