@@ -12,6 +12,9 @@ from edgeml_runtime.manifest import Budget, Verdict
 OBJECTIVES = ("latency", "size", "memory")
 # Latency and memory are measured: candidates closer than this are equal, and the next criterion decides.
 NOISE = 0.10
+# Files closer in size than this are equal too: then integer arithmetic, which asks least of a device, decides.
+EQUAL_SIZE = 0.05
+_LEAST_DEMANDING = ("int8-static", "int8-dynamic", "float16", "float32", "int16x8-static")
 _LIMITS = {
     "size": "max_size_kb",
     "accuracy-drop": "max_accuracy_drop",
@@ -66,7 +69,7 @@ def choose(outcomes: Sequence[Outcome], objective: str, budget: Budget) -> Choic
 
 
 def _best(outcomes: Sequence[Outcome], objective: str) -> Outcome:
-    """Lowest cost; among those within the noise of it the smallest, then the one closest to the original."""
+    """Lowest cost; among those that are as good as equal the tie-break of the objective."""
     cost: dict[str, Callable[[Outcome], float]] = {
         "latency": lambda o: o.latency_ms or 0.0,
         "memory": lambda o: float(o.memory_bytes or 0),
@@ -74,11 +77,15 @@ def _best(outcomes: Sequence[Outcome], objective: str) -> Outcome:
     }
     value = cost[objective]
     lowest = min(value(o) for o in outcomes)
-    slack = 1.0 if objective == "size" else 1.0 + NOISE
-    return min((o for o in outcomes if value(o) <= lowest * slack), key=_tie_break)
+    slack = EQUAL_SIZE if objective == "size" else NOISE
+    equal = [o for o in outcomes if value(o) <= lowest * (1.0 + slack)]
+    if objective == "size":
+        return min(equal, key=lambda o: (_LEAST_DEMANDING.index(o.candidate.scheme), *_by_size(o)))
+    return min(equal, key=_by_size)
 
 
-def _tie_break(outcome: Outcome) -> tuple[int, float, str]:
+def _by_size(outcome: Outcome) -> tuple[int, float, str]:
+    """Smallest, then closest to the original, then by name."""
     drop = outcome.accuracy.drop if outcome.accuracy else 0.0
     return (outcome.size_bytes or 0, drop, outcome.candidate.name)
 

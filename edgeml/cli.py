@@ -255,7 +255,8 @@ def _print_json(document: Any) -> None:
 def _console() -> Console:
     from rich.console import Console
 
-    return Console()
+    # Where nobody's window sets the width, tables are not squeezed into 80 columns.
+    return Console(width=None if sys.stdout.isatty() else 120)
 
 
 class _Progress:

@@ -130,7 +130,7 @@ def _table(result: Result) -> Table:
     original = "" if result.reference.score is None else f", original {metric} {result.reference.score:.4f}"
     title = f"{result.model.name} for {result.device.name}: judged on {rows}{original}"
     table = Table(title=Text(printable(title)), title_justify="left")
-    table.add_column("candidate")
+    table.add_column("candidate", no_wrap=True)
     for heading in ("size kB", metric or "max diff", "flips", "latency ms (here)", "peak MB (here)"):
         table.add_column(heading, justify="right")
     table.add_column("verdict")
