@@ -12,7 +12,7 @@ from edgeml_runtime.manifest import Budget, Verdict
 OBJECTIVES = ("latency", "size", "memory")
 # Latency and memory are measured: candidates closer than this are equal, and the next criterion decides.
 NOISE = 0.10
-# Files closer in size than this are equal too: then integer arithmetic, which asks least of a device, decides.
+# Files closer in size than this are equal too: integer arithmetic, which asks least of a device, decides.
 EQUAL_SIZE = 0.05
 _LEAST_DEMANDING = ("int8-static", "int8-dynamic", "float16", "float32", "int16x8-static")
 _LIMITS = {

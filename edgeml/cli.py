@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         return _invoke(arguments)
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  raised again unless it is ours
         # Imported late, as everything that brings numpy: help must come at once.
         from edgeml_runtime.cli import answer
 
@@ -188,7 +188,6 @@ def _list_devices(as_json: bool) -> int:
     for profile in profiles:
         runs = ", ".join(name for name, obstacle in formats(profile).items() if obstacle is None) or "nothing"
         click.echo(f"{profile.name:24} runs {runs:14} {profile.description}")
-    click.echo(f"{'host':24} this machine, probed when it is named")
     return 0
 
 
@@ -197,14 +196,15 @@ def _list_devices(as_json: bool) -> int:
 @_json_option
 def show(name: str, as_json: bool) -> int:
     """Print a device's profile with the source of every fact."""
-    from edgeml.devices import facts, load_device, to_toml
+    from edgeml.devices import facts, load_device
     from edgeml_runtime.codec import encode
 
     profile = load_device(name)
     if as_json:
         _print_json({**encode(profile), "facts": [encode(fact) for fact in facts(profile)]})
     else:
-        click.echo(to_toml(profile), nl=False)
+        for fact in facts(profile):
+            click.echo(f"{fact.path:34} {fact.value}  [{fact.source}]")
     return 0
 
 

@@ -31,7 +31,9 @@ def load_model(path: str | Path, *, trust_pickle: bool = False) -> object:
         if suffix in source.suffixes:
             _require(source)
             return source.load(path)
-    known = ", ".join(sorted({s or "a SavedModel folder" for src in sources().values() for s in src.suffixes}))
+    known = ", ".join(
+        sorted({s or "a SavedModel folder" for src in sources().values() for s in src.suffixes})
+    )
     raise InputError(f"{path} is not a kind of model file that edgeml knows; known: {known}")
 
 
