@@ -24,8 +24,8 @@ def load_model(path: str | Path, *, trust_pickle: bool = False) -> object:
     suffix = "" if path.is_dir() else path.suffix.lower()
     if suffix in PICKLE_SUFFIXES and not trust_pickle:
         raise InputError(
-            f"{path} is a pickle, and loading a pickle runs the code in it; if you made this file or trust who "
-            "did, pass --trust-pickle (trust_pickle=True), or save the model as .skops"
+            f"{path} is a pickle, and loading a pickle runs the code in it; if you made this file or trust "
+            "who did, pass --trust-pickle (trust_pickle=True), or save the model as .skops"
         )
     for source in sources().values():
         if suffix in source.suffixes:

@@ -27,8 +27,8 @@ class Step:
 class TrainedModel:
     """A trained model as its source describes it, before anything is converted.
 
-    `model` is the framework's own object and the only oracle; `signature` holds its inputs and outputs in real
-    values (batch axis None) and its methods; `digest` is a sha256 over its parameters and structure.
+    `model` is the framework's own object and the only oracle; `signature` holds its inputs and outputs in
+    real values (batch axis None) and its methods; `digest` is a sha256 over its parameters and structure.
     """
 
     kind: str  # the source's name: "sklearn", "keras", "onnx"

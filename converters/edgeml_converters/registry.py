@@ -1,8 +1,8 @@
 """Sources, converters and the routes between them.
 
-A source or a converter is one module that exports one record (`SOURCE`, `CONVERTER`). Ours are found by scanning
-the folders, third parties' through the entry points `edgeml.sources` and `edgeml.converters`. A record's module
-imports nothing heavy: frameworks are imported inside its functions.
+A source or a converter is one module that exports one record (`SOURCE`, `CONVERTER`). Ours are found by
+scanning the folders, third parties' through the entry points `edgeml.sources` and `edgeml.converters`. A
+record's module imports nothing heavy: frameworks are imported inside its functions.
 """
 
 from __future__ import annotations
@@ -91,7 +91,9 @@ def routes(kind: str, target: str) -> tuple[Route, ...]:
     return tuple(sorted(found, key=len))
 
 
-def _scan(package: str | None, attribute: str, group: str | None, key: Callable[[Any], str]) -> dict[str, Any]:
+def _scan(
+    package: str | None, attribute: str, group: str | None, key: Callable[[Any], str]
+) -> dict[str, Any]:
     records: dict[str, tuple[str, Any]] = {}
 
     def add(owner: str, record: Any) -> None:
