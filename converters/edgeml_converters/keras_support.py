@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgeml_converters.model import TrainedModel
+from edgeml_converters.sources.keras_interface import walk
 
 # Layers whose work is done by Python code, by tables or on strings: no inference format has them.
 _LAYERS = {
@@ -52,9 +53,9 @@ def _refused_steps(model: TrainedModel) -> Iterator[str]:
 
 
 def _stateful_layers(model: TrainedModel) -> Iterator[str]:
-    for layer in getattr(model.model, "layers", None) or ():
-        if getattr(layer, "stateful", False):
+    for path, layer in walk(model.model):
+        if getattr(layer, "stateful", False) and hasattr(layer, "unroll"):
             yield (
-                f"{layer.name} ({type(layer).__name__}) is stateful, it carries state from call to call; "
+                f"{path} ({type(layer).__name__}) is stateful, it carries state from call to call; "
                 "rebuild it with stateful=False"
             )

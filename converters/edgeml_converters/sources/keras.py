@@ -18,7 +18,7 @@ import numpy as np
 from edgeml_converters.model import Step, Task, TrainedModel, as_feeds
 from edgeml_converters.registry import Source
 from edgeml_converters.sources.keras_files import load
-from edgeml_converters.sources.keras_interface import View, family_of, serving_function, view
+from edgeml_converters.sources.keras_interface import View, family_of, serving_function, view, walk
 from edgeml_converters.tensorflow_import import import_tensorflow, quiet
 from edgeml_runtime.errors import InputError, SignatureError
 from edgeml_runtime.signature import Array, Method, Signature, check_feeds
@@ -48,26 +48,16 @@ def _describe(model: Any, name: str) -> TrainedModel:
 
 def _steps(model: Any, seen: View) -> Iterator[Step]:
     if seen.family != "saved-model":
-        yield from _layers(model, "")
+        yield from _layers(model)
         return
     for node in _frozen(model).node:
         yield Step(f"graph/{node.name}", node.op)
 
 
-def _layers(model: Any, prefix: str) -> Iterator[Step]:
-    # Keras 3 keeps bare operators (keras.ops.add on symbolic tensors) beside the layers.
-    members = getattr(model, "operations", None) or getattr(model, "layers", None) or ()
-    for layer in members:
-        kind = type(layer).__name__
-        if kind == "InputLayer":
-            continue
-        path = f"{prefix}{layer.name}"
-        yield Step(path, kind)
-        yield from _layers(layer, f"{path}/")
-        wrapped = getattr(layer, "layer", None)
-        if wrapped is not None and hasattr(wrapped, "name"):
-            yield Step(f"{path}/{wrapped.name}", type(wrapped).__name__)
-            yield from _layers(wrapped, f"{path}/{wrapped.name}/")
+def _layers(model: Any) -> Iterator[Step]:
+    for path, layer in walk(model):
+        if type(layer).__name__ != "InputLayer":
+            yield Step(path, type(layer).__name__)
 
 
 def _task(model: Any, seen: View) -> Task:
@@ -135,7 +125,7 @@ def _digest(model: Any, seen: View) -> str:
     try:
         config = model.get_config()
     except NotImplementedError:  # subclassed models describe themselves only if they choose to
-        config = [step.kind for step in _layers(model, "")]
+        config = [step.kind for step in _layers(model)]
     document = _without_names(config, _names(config))
     digest.update(type(model).__name__.encode())
     digest.update(json.dumps(document, sort_keys=True, default=lambda o: type(o).__name__).encode())

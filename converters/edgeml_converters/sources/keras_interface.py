@@ -7,7 +7,7 @@ and what a call returns. `view` flattens that; converters and predictions work o
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -71,6 +71,20 @@ def view(model: Any) -> View:
             )
     with quiet():
         return _model_view(tf, model, family or "keras")
+
+
+def walk(model: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every layer below a Keras model with its path, those inside models and wrappers included."""
+    # Keras 3 keeps bare operators (keras.ops.add on symbolic tensors) beside the layers.
+    members = list(getattr(model, "operations", None) or getattr(model, "layers", None) or ())
+    for name in ("layer", "forward_layer", "backward_layer"):  # TimeDistributed, Bidirectional
+        inner = getattr(model, name, None)
+        if hasattr(inner, "name") and all(inner is not other for other in members):
+            members.append(inner)
+    for layer in members:
+        path = f"{prefix}{layer.name}"
+        yield path, layer
+        yield from walk(layer, f"{path}/")
 
 
 def _model_view(tf: Any, model: Any, family: Family) -> View:
@@ -138,7 +152,9 @@ def _name_leaves(nested: Any) -> list[str | None]:
     layer = getattr(history, "operation", None) or getattr(history, "layer", None)
     if layer is None:
         return [None]
-    kind = re.sub(r"(?<!^)(?<=[a-z0-9])(?=[A-Z])|(?<!^)(?=[A-Z][a-z])", "_", type(layer).__name__).lower()
+    # Keras' own spelling of automatic names: Conv2D gives conv2d, MaxPooling2D gives max_pooling2d.
+    kind = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", type(layer).__name__)
+    kind = re.sub(r"([a-z])([A-Z])", r"\1_\2", kind).lower()
     automatic = re.fullmatch(rf"{re.escape(kind)}(_\d+)?", layer.name) or _AUTOMATIC.fullmatch(layer.name)
     return [None if automatic else layer.name]
 

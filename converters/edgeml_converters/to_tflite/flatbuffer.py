@@ -1,16 +1,16 @@
 """From a function of TensorFlow operators to a TFLite artifact: the last step of every way to TFLite.
 
-    function --trace--> tf.function --export--> SavedModel --TensorFlow's converter--> flatbuffer
+    function --freeze--> tf.function --export--> SavedModel --TensorFlow's converter--> flatbuffer
 
-Batch: the function is traced with a free batch axis. Keras' and our reshapes carry -1 for it, so the
-converter needs no operators that compute shapes, and an interpreter can be resized to any number of rows.
+Batch: the function is traced with a free batch axis, so an interpreter can be resized to any number of
+rows. What computes shapes from it is folded away where it can be (`tensorflow_graph`).
 """
 
 from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,12 @@ import numpy as np
 
 from edgeml_converters.model import Artifact
 from edgeml_converters.schemes import CALIBRATED
+from edgeml_converters.tensorflow_graph import TensorFunction, constant_function
 from edgeml_converters.tensorflow_import import import_tensorflow, quiet
 from edgeml_converters.to_tflite import canonical
 from edgeml_runtime.errors import CalibrationError, ConversionError, UnsupportedOperatorError
 from edgeml_runtime.manifest import FloatOperator
-from edgeml_runtime.signature import Array, Signature, TensorSpec
-
-# Named TensorFlow tensors in, named TensorFlow tensors out.
-TensorFunction = Callable[[dict[str, Any]], Mapping[str, Any]]
+from edgeml_runtime.signature import Array, Signature
 
 
 def compile_function(
@@ -50,14 +48,16 @@ def compile_function(
     inputs = {f"input_{i}": spec.name for i, spec in enumerate(signature.inputs)}
     outputs = {f"output_{i}": spec.name for i, spec in enumerate(signature.outputs)}
     with tempfile.TemporaryDirectory(prefix="edgeml-") as folder, quiet():
-        _export(tf, function, signature, Path(folder))
+        _export(tf, constant_function(function, signature), Path(folder))
         content = _convert(tf, Path(folder), scheme, inputs, calibration)
     model = canonical.parse(content)
     canonical.normalise(model, inputs, outputs)
+    content = canonical.pack(model)
+    _check_runs(tf, content, scheme)
     return Artifact(
         format="tflite",
         scheme=scheme,
-        content=canonical.pack(model),
+        content=content,
         signature=replace(
             signature,
             inputs=tuple(canonical.stored_spec(model, s, output=False) for s in signature.inputs),
@@ -67,34 +67,10 @@ def compile_function(
     )
 
 
-def _export(tf: Any, function: TensorFunction, signature: Signature, folder: Path) -> None:
-    specs = [
-        tf.TensorSpec(spec.shape, spec.dtype, name=f"input_{i}") for i, spec in enumerate(signature.inputs)
-    ]
-
-    @tf.function(input_signature=specs, autograph=False)  # type: ignore[untyped-decorator]
-    def serve(*tensors: Any) -> dict[str, Any]:
-        names = (spec.name for spec in signature.inputs)
-        results = function(dict(zip(names, tensors, strict=True)))
-        return {
-            # An identity of its own keeps outputs apart that are one tensor, or an input.
-            f"output_{i}": tf.identity(_as_declared(tf, spec, results[spec.name]))
-            for i, spec in enumerate(signature.outputs)
-        }
-
-    concrete = serve.get_concrete_function()
-    module = tf.Module()
-    module.state = list(concrete.variables)  # saving refuses variables that no module owns
-    tf.saved_model.save(module, str(folder), signatures={"serving_default": concrete})
-
-
-def _as_declared(tf: Any, spec: TensorSpec, tensor: Any) -> Any:
-    tensor = tf.convert_to_tensor(tensor)
-    if tensor.dtype.name != spec.dtype or not tensor.shape.is_compatible_with(spec.shape):
-        raise ConversionError(
-            f"output {spec.describe()}: the traced function gives {tensor.dtype.name}{tensor.shape}"
-        )
-    return tensor
+def _export(tf: Any, function: Any, folder: Path) -> None:
+    tf.saved_model.save(
+        tf.Module(), str(folder), signatures={"serving_default": function.get_concrete_function()}
+    )
 
 
 def _convert(
@@ -155,9 +131,18 @@ def _run(tf: Any, converter: Any, scheme: str) -> bytes:
                 f"TFLite {scheme}: TFLite has no operator for TensorFlow's {names}; "
                 "replace the layers that use it, or compile to onnx"
             ) from error
-        lines = [line.strip() for line in message.splitlines() if line.strip()]
-        reason = lines[0] if lines else type(error).__name__
+        refused = re.search(r"'\S+' op [^\n]*", message)  # MLIR's own words, without its stack of locations
+        reason = refused[0] if refused else message.strip().partition("\n")[0] or type(error).__name__
         raise ConversionError(f"TFLite {scheme}: TensorFlow's converter failed: {reason}") from error
+
+
+def _check_runs(tf: Any, content: bytes, scheme: str) -> None:
+    """The converter writes some files that no kernel takes: an int16 GRU, whose zero state has no range."""
+    try:
+        with quiet():
+            tf.lite.Interpreter(model_content=content, num_threads=1).allocate_tensors()
+    except (RuntimeError, ValueError) as error:
+        raise ConversionError(f"TFLite {scheme}: the converted file does not run: {error}") from error
 
 
 def _rows(inputs: Mapping[str, str], calibration: Mapping[str, Array]) -> Iterator[dict[str, Array]]:

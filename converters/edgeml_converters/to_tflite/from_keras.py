@@ -1,23 +1,88 @@
-"""Keras to TFLite, every scheme, through TensorFlow's own converter."""
+"""Keras to TFLite, every scheme, through TensorFlow's own converter.
+
+Recurrent layers are unrolled: TFLite's converter takes no loop over tensors with a free batch axis, and the
+operators of an unrolled loop all have integer kernels. An unrolled step shares its weights with the others
+and costs about 2 KB of operators.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from edgeml_converters.keras_support import refusal
 from edgeml_converters.model import Artifact, TrainedModel
 from edgeml_converters.registry import Calibration, Converter
 from edgeml_converters.schemes import SCHEMES
-from edgeml_converters.sources.keras_interface import view
+from edgeml_converters.sources.keras_interface import view, walk
 from edgeml_converters.to_tflite.flatbuffer import compile_function
+
+MAX_UNROLLED_STEPS = 128
 
 
 def _offers(model: TrainedModel) -> Mapping[str, str | None]:
-    return dict.fromkeys(SCHEMES, refusal(model))
+    offers = dict.fromkeys(SCHEMES, refusal(model) or _refused_loops(model))
+    integers = [spec.name for spec in model.signature.inputs if spec.dtype.startswith(("int", "uint"))]
+    if integers and offers["int16x8-static"] is None:
+        offers["int16x8-static"] = (
+            f"TensorFlow's int16 quantizer takes no integer inputs, {', '.join(integers)} is one"
+        )
+    return offers
+
+
+def _refused_loops(model: TrainedModel) -> str | None:
+    for step in model.steps:
+        if step.kind == "TensorListReserve":
+            return (
+                f"{model.name}: {step.path} is part of a loop with a free batch axis, which TFLite "
+                "does not take; compile the Keras model itself, or use unroll=True in the recurrent layer"
+            )
+    for path, layer in walk(model.model):
+        if not hasattr(layer, "unroll"):
+            continue
+        steps = _time_steps(layer)
+        if steps is None or steps > MAX_UNROLLED_STEPS:
+            return (
+                f"{model.name}: {path} ({type(layer).__name__}) runs over {steps or 'any number of'} steps; "
+                f"TFLite takes at most {MAX_UNROLLED_STEPS}, fixed in the input shape"
+            )
+    return None
+
+
+def _time_steps(layer: Any) -> int | None:
+    try:
+        shape = layer.input.shape
+    except (AttributeError, ValueError, RuntimeError):  # inside a wrapper or a subclassed model
+        shape = getattr(layer, "_build_shapes_dict", {}) or {}
+        shape = next(iter(shape.values()), ())
+    return shape[1] if len(shape) > 1 and isinstance(shape[1], int) else None
+
+
+@contextlib.contextmanager
+def _unrolled(model: Any) -> Iterator[None]:
+    """Recurrent layers unroll what is traced within the block; the model is left as it was."""
+    flags = {"unroll": True, "_could_use_gpu_kernel": False}  # tf-keras ignores `unroll` in its fused form
+    changed = [
+        (layer, name, getattr(layer, name), value)
+        for _, layer in walk(model)
+        if hasattr(layer, "unroll")
+        for name, value in flags.items()
+        if hasattr(layer, name)
+    ]
+    for layer, name, _, value in changed:
+        setattr(layer, name, value)
+    try:
+        yield
+    finally:
+        for layer, name, before, _ in reversed(changed):
+            setattr(layer, name, before)
 
 
 def _convert(model: TrainedModel, scheme: str, calibration: Calibration | None) -> Artifact:
-    return compile_function(view(model.model).tensor_function, model.signature, scheme, calibration)
+    function = view(model.model).tensor_function
+    with _unrolled(model.model):
+        return compile_function(function, model.signature, scheme, calibration)
 
 
 CONVERTER = Converter(
