@@ -1,0 +1,139 @@
+"""scikit-learn to ONNX, float32: our rules for each estimator, skl2onnx for those without one.
+
+The graph has what the signature says and nothing else: labels as int64 class indices, probabilities, predictions
+or transformed rows in float32. The same model gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from edgeml_converters.model import Artifact, TrainedModel
+from edgeml_converters.registry import Calibration, Converter
+from edgeml_converters.to_onnx.sklearn.coverage import role_of, unsupported
+from edgeml_converters.to_onnx.sklearn.emitter import Emitter
+from edgeml_converters.to_onnx.sklearn.fallback import FALLBACK, OPSETS
+from edgeml_converters.to_onnx.sklearn.rules import all_rules
+from edgeml_runtime.errors import ConversionError, UnsupportedModelError
+from edgeml_runtime.signature import Signature, TensorSpec
+
+IR_VERSION = 8  # the one of opset 17
+_ONNX_TYPES = {"float32": 1, "int64": 7}
+
+
+def _offers(model: TrainedModel) -> Mapping[str, str | None]:
+    """float32, or the reason naming every step that no converter takes."""
+    role = role_of(model.model, model.task)
+    root = "pipeline" if type(model.model).__name__ == "Pipeline" else "model"
+    reasons = list(dict.fromkeys(unsupported(model.model, role, all_rules(), root)))
+    return {"float32": "; ".join(reasons) or None}
+
+
+def _convert(model: TrainedModel, scheme: str, calibration: Calibration | None) -> Artifact:
+    """The model's graph; raises UnsupportedModelError before anything is built where `offers` has a reason."""
+    offered = _offers(model)
+    if scheme not in offered:
+        raise ConversionError(f"sklearn-to-onnx makes float32, not {scheme}")
+    reason = offered[scheme]
+    if reason is not None:
+        raise UnsupportedModelError(f"{model.name} cannot be converted: {reason}")
+    emitter = Emitter(all_rules(), FALLBACK)
+    outputs = _emit(emitter, model)
+    content = _serialize(emitter, outputs, model.signature)
+    return Artifact("onnx", scheme, content, model.signature)
+
+
+def _emit(emitter: Emitter, model: TrainedModel) -> dict[str, str]:
+    """Build the nodes; returns the tensor of each output of the signature."""
+    estimator, names = model.model, [spec.name for spec in model.signature.outputs]
+    role = role_of(estimator, model.task)
+    if role == "regress":
+        values = emitter.regress(estimator, "x")
+        one_target = len(model.signature.outputs[0].shape) == 1
+        return {"prediction": emitter.flat(values) if one_target else values}
+    if role == "classify":
+        found = emitter.classify(estimator, "x")
+        tensors = {"label": found.label, "probabilities": found.probabilities}
+        missing = [name for name in names if tensors[name] is None]
+        if missing:
+            raise ConversionError(f"{model.name}: its graph has no {', '.join(missing)}")
+        return {name: str(tensors[name]) for name in names}
+    if role == "classify_many":
+        return _emit_many(emitter, model, names)
+    made = {}
+    if "label" in names:
+        made["label"] = emitter.cluster(estimator, "x")
+    if "transformed" in names:
+        made["transformed"] = emitter.transform(estimator, "x")
+    return made
+
+
+def _emit_many(emitter: Emitter, model: TrainedModel, names: list[str]) -> dict[str, str]:
+    found = emitter.classify_many(model.model, "x")
+    axis = emitter.constant([1], "int64")
+    made = {"label": emitter.concat([emitter.add("Unsqueeze", f.label, axis) for f in found])}
+    for i, target in enumerate(found):
+        if f"probabilities_{i}" in names:
+            made[f"probabilities_{i}"] = str(target.probabilities)
+    return made
+
+
+def _serialize(emitter: Emitter, outputs: Mapping[str, str], signature: Signature) -> bytes:
+    from onnx import checker, helper
+
+    for name, tensor in outputs.items():
+        emitter.nodes.append(helper.make_node("Identity", [tensor], [name], name=f"output_{name}"))
+    nodes = _reachable(emitter.nodes, set(outputs))
+    used = {name for node in nodes for name in _names_read(node)}
+    graph = helper.make_graph(
+        nodes,
+        "edgeml",
+        [_value(spec) for spec in signature.inputs],
+        [_value(spec) for spec in signature.outputs],
+        [tensor for tensor in emitter.initializers if tensor.name in used],
+    )
+    domains = sorted({node.domain for node in nodes} | {""})
+    imports = [helper.make_opsetid(domain, OPSETS.get(domain, 1)) for domain in domains]
+    made = helper.make_model(graph, opset_imports=imports, ir_version=IR_VERSION, producer_name="edgeml")
+    checker.check_model(made)
+    content: bytes = made.SerializeToString(deterministic=True)
+    return content
+
+
+def _value(spec: TensorSpec) -> Any:
+    from onnx import helper
+
+    shape = ["batch" if size is None else size for size in spec.shape]
+    return helper.make_tensor_value_info(spec.name, _ONNX_TYPES[spec.dtype], shape)
+
+
+def _names_read(node: Any) -> set[str]:
+    """Tensors that a node reads, those read inside its body included."""
+    names = set(node.input)
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            for inner in attribute.g.node:
+                names |= _names_read(inner)
+    return names
+
+
+def _reachable(nodes: list[Any], wanted: set[str]) -> list[Any]:
+    """The nodes that the outputs need: a rule may give more than is asked for."""
+    kept = []
+    for node in reversed(nodes):
+        if wanted & set(node.output):
+            kept.append(node)
+            wanted = wanted | _names_read(node)
+    return kept[::-1]
+
+
+CONVERTER = Converter(
+    name="sklearn-to-onnx",
+    source="sklearn",
+    target="onnx",
+    requires=("sklearn", "onnx", "skl2onnx"),
+    extra="sklearn",
+    offers=_offers,
+    convert=_convert,
+)

@@ -1,0 +1,1 @@
+"""Fitted scikit-learn estimators as ONNX nodes: `rules` says which, `emitter` how their nodes come together."""

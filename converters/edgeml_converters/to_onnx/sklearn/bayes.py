@@ -1,0 +1,66 @@
+"""Naive Bayes: joint log likelihoods and their softmax."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from edgeml_converters.to_onnx.sklearn.emitter import Classified, Emitter, Rules
+from edgeml_converters.to_onnx.sklearn.preprocessing import above, one_hot
+
+
+def _classified(emitter: Emitter, joint: str, model: Any) -> Classified:
+    """joint: log P(class, x) up to a constant of the row, float32[n, classes]."""
+    return Classified(emitter.argmax(joint), model.classes_, emitter.add("Softmax", joint, axis=1))
+
+
+def _gaussian(emitter: Emitter, model: Any, x: str) -> Classified:
+    # (x - mean)^2 as it stands: expanded into products it would cancel where variances are small.
+    rows = emitter.add("Unsqueeze", x, emitter.constant([1], "int64"))
+    centred = emitter.add("Sub", rows, emitter.constant(model.theta_[None]))
+    scaled = emitter.add("Mul", centred, emitter.constant(np.sqrt(0.5 / model.var_)[None]))
+    squares = emitter.add("Mul", scaled, scaled)
+    axis = emitter.constant([2], "int64")
+    distance = emitter.add("ReduceSum", squares, axis, keepdims=0)
+    prior = np.log(model.class_prior_) - 0.5 * np.log(2 * np.pi * model.var_).sum(axis=1)
+    return _classified(emitter, emitter.add("Sub", emitter.constant(prior), distance), model)
+
+
+def _bernoulli(emitter: Emitter, model: Any, x: str) -> Classified:
+    if model.binarize is not None:
+        x = above(emitter, x, model.binarize)
+    absent = np.log(1 - np.exp(model.feature_log_prob_))
+    weights = (model.feature_log_prob_ - absent).T
+    return _classified(emitter, emitter.dense(x, weights, model.class_log_prior_ + absent.sum(axis=1)), model)
+
+
+def _multinomial(emitter: Emitter, model: Any, x: str) -> Classified:
+    return _classified(emitter, emitter.dense(x, model.feature_log_prob_.T, model.class_log_prior_), model)
+
+
+def _complement(emitter: Emitter, model: Any, x: str) -> Classified:
+    prior = model.class_log_prior_ if len(model.classes_) == 1 else 0.0
+    return _classified(emitter, emitter.dense(x, model.feature_log_prob_.T, prior), model)
+
+
+def _categorical(emitter: Emitter, model: Any, x: str) -> Classified:
+    whole = emitter.add("Floor", x)  # scikit-learn takes the integer part; negative values it refuses
+    hot = one_hot(emitter, whole, [np.arange(count) for count in model.n_categories_])
+    weights = np.concatenate([table.T for table in model.feature_log_prob_])
+    return _classified(emitter, emitter.dense(hot, weights, model.class_log_prior_), model)
+
+
+RULES = Rules(
+    transform={},
+    regress={},
+    classify={
+        "BernoulliNB": _bernoulli,
+        "CategoricalNB": _categorical,
+        "ComplementNB": _complement,
+        "GaussianNB": _gaussian,
+        "MultinomialNB": _multinomial,
+    },
+    classify_many={},
+    cluster={},
+)

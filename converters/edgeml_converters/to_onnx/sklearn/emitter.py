@@ -1,0 +1,169 @@
+"""The ONNX graph under construction, and the call of one estimator's rule from another's.
+
+A rule is a function `(emitter, estimator, x) -> result` for one class, where x names a float32[n, features]
+tensor. By role it gives: a transformer, the name of float32[n, k]; a regressor, the name of float32[n, k] (k = 1
+for one target); a classifier, a `Classified`; a multi-output classifier, a tuple of them; a clusterer, the name of
+int64[n]. Values of the estimator are float64; they become float32 once, in `constant`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgeml_runtime.errors import ConversionError, UnsupportedModelError
+from edgeml_runtime.signature import Array
+
+ML = "ai.onnx.ml"
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """One target's classes for n rows: tensors by name, and the labels that the indices stand for."""
+
+    label: str  # int64[n], indices into classes
+    classes: Array
+    probabilities: str | None = None  # float32[n, classes]
+    decision: str | None = None  # float32[n, 1] for two classes, else [n, classes]
+
+
+Rule = Callable[["Emitter", Any, str], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The rules of one module or of all: by role, then by class name."""
+
+    transform: Mapping[str, Rule]
+    regress: Mapping[str, Rule]
+    classify: Mapping[str, Rule]
+    classify_many: Mapping[str, Rule]
+    cluster: Mapping[str, Rule]
+
+
+class Emitter:
+    """Collects nodes and constants; names follow from the order of calls, so that equal models give equal bytes."""
+
+    def __init__(self, rules: Rules, fallback: Mapping[str, Rule] | None = None) -> None:
+        """`fallback`: by role, for classes that have no rule of their own."""
+        self.nodes: list[Any] = []
+        self.initializers: list[Any] = []
+        self._rules = rules
+        self._fallback = fallback
+        self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+
+    def constant(self, values: Any, dtype: str = "float32") -> str:
+        """The name of an initializer with those values; equal constants are one."""
+        from onnx import numpy_helper
+
+        wide = np.asarray(values)
+        with np.errstate(over="ignore"):
+            array = np.ascontiguousarray(wide.astype(dtype))
+        if dtype == "float32" and np.any(np.isinf(array) & np.isfinite(wide.astype(np.float64))):
+            raise ConversionError(
+                f"the model holds {np.abs(wide).max():g}, which is beyond float32 (3.4e38): rescale its inputs"
+            )
+        key = (dtype, array.shape, array.tobytes())
+        if key not in self._constants:
+            self._constants[key] = name = f"constant_{len(self._constants)}"
+            self.initializers.append(numpy_helper.from_array(array, name))
+        return self._constants[key]
+
+    def add(self, op: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
+        """Append a node with one output; returns that output's name."""
+        return self.add_many(op, 1, *inputs, domain=domain, **attributes)[0]
+
+    def add_many(self, op: str, count: int, *inputs: str, domain: str = "", **attributes: Any) -> list[str]:
+        """Append a node with `count` outputs; returns their names."""
+        from onnx import helper
+
+        name = f"{op.lower()}_{len(self.nodes)}"
+        outputs = [name] if count == 1 else [f"{name}_{i}" for i in range(count)]
+        self.nodes.append(helper.make_node(op, inputs, outputs, name=name, domain=domain, **attributes))
+        return outputs
+
+    def take(self, graph: Any, prefix: str, inputs: Mapping[str, str]) -> None:
+        """Append another graph's nodes and constants, every name with a prefix but its inputs, which are ours."""
+        for tensor in graph.initializer:
+            tensor.name = prefix + tensor.name
+            self.initializers.append(tensor)
+        for node in graph.node:
+            _rename(node, prefix, inputs)
+            self.nodes.append(node)
+
+    def columns(self, x: str, indices: Any) -> str:
+        """Those columns of x [n, k] in that order: [n, len(indices)]."""
+        return self.add("Gather", x, self.constant(indices, "int64"), axis=1)
+
+    def dense(self, x: str, weights: Any, bias: Any) -> str:
+        """x @ weights + bias, weights [features, k], bias [k]: [n, k]."""
+        weights = np.asarray(weights, np.float64)
+        bias = np.broadcast_to(np.asarray(bias, np.float64).ravel(), weights.shape[1:])
+        return self.add("Gemm", x, self.constant(weights), self.constant(bias))
+
+    def concat(self, parts: list[str]) -> str:
+        """Tensors [n, k_i] side by side: [n, sum of k_i]."""
+        return parts[0] if len(parts) == 1 else self.add("Concat", *parts, axis=1)
+
+    def flat(self, x: str) -> str:
+        """x [n, 1] as [n]."""
+        return self.add("Reshape", x, self.constant([-1], "int64"))
+
+    def sum(self, x: str, axis: int = 1) -> str:
+        """x summed over that axis, which stays with size 1."""
+        return self.add("ReduceSum", x, self.constant([axis], "int64"), keepdims=1)
+
+    def argmax(self, scores: str) -> str:
+        """int64[n]: the first of the largest, as numpy's argmax."""
+        return self.add("ArgMax", scores, axis=1, keepdims=0)
+
+    def transform(self, estimator: Any, x: str) -> str:
+        """The nodes of a fitted transformer; "passthrough" and None are x itself."""
+        if estimator is None or isinstance(estimator, str):
+            return x
+        return str(self._rule("transform", estimator)(self, estimator, x))
+
+    def regress(self, estimator: Any, x: str) -> str:
+        """The nodes of a fitted regressor: float32[n, targets]."""
+        return str(self._rule("regress", estimator)(self, estimator, x))
+
+    def classify(self, estimator: Any, x: str) -> Classified:
+        """The nodes of a fitted classifier of one target."""
+        result: Classified = self._rule("classify", estimator)(self, estimator, x)
+        return result
+
+    def classify_many(self, estimator: Any, x: str) -> tuple[Classified, ...]:
+        """The nodes of a fitted classifier of several targets."""
+        return tuple(self._rule("classify_many", estimator)(self, estimator, x))
+
+    def cluster(self, estimator: Any, x: str) -> str:
+        """The nodes that give the nearest cluster: int64[n]."""
+        return str(self._rule("cluster", estimator)(self, estimator, x))
+
+    def _rule(self, role: str, estimator: Any) -> Rule:
+        rules: Mapping[str, Rule] = getattr(self._rules, role)
+        name = type(estimator).__name__
+        if name in rules:
+            return rules[name]
+        if self._fallback is None or role not in self._fallback:
+            raise UnsupportedModelError(f"{name} has no rule to {role}")
+        return self._fallback[role]
+
+
+def _rename(node: Any, prefix: str, inputs: Mapping[str, str]) -> None:
+    """Prefix all names of a node, also those inside the bodies of loops."""
+    node.name = prefix + node.name
+    for names in (node.input, node.output):
+        renamed = [inputs.get(name, prefix + name) if name else "" for name in names]
+        del names[:]
+        names.extend(renamed)
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            body = attribute.g
+            for named in (*body.initializer, *body.input, *body.output, *body.value_info):
+                named.name = prefix + named.name
+            for inner in body.node:
+                _rename(inner, prefix, {})

@@ -1,0 +1,82 @@
+"""Support vector machines with a kernel, as matrix products with the support vectors."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from edgeml_converters.to_onnx.sklearn.emitter import Classified, Emitter, Rules
+from edgeml_converters.to_onnx.sklearn.scores import from_decision
+from edgeml_runtime.signature import Array
+
+
+def _kernel_product(emitter: Emitter, model: Any, x: str, coefficients: Array, bias: Array) -> str:
+    """K(x, support vectors) @ coefficients + bias; coefficients [vectors, k]: float32[n, k]."""
+    vectors = np.asarray(model.support_vectors_, np.float64)
+    if model.kernel == "linear":
+        return emitter.dense(x, vectors.T @ coefficients, bias)
+    gamma = float(model._gamma)
+    if model.kernel == "rbf":
+        # |x - v|^2 expanded is one product; taken from the vectors' mean, little cancels.
+        mean = vectors.mean(axis=0)
+        vectors = vectors - mean
+        x = emitter.add("Sub", x, emitter.constant(mean))
+        size = emitter.add("Mul", emitter.sum(emitter.add("Mul", x, x)), emitter.constant([gamma]))
+        cross = emitter.dense(x, 2 * gamma * vectors.T, -gamma * (vectors**2).sum(axis=1))
+        kernel = emitter.add("Exp", emitter.add("Sub", cross, size))
+    else:
+        inner = emitter.dense(x, gamma * vectors.T, np.full(len(vectors), model.coef0))
+        if model.kernel == "poly":
+            kernel = emitter.add("Pow", inner, emitter.constant([float(model.degree)]))
+        else:
+            kernel = emitter.add("Tanh", inner)
+    return emitter.dense(kernel, coefficients, bias)
+
+
+def _regress(emitter: Emitter, model: Any, x: str) -> str:
+    return _kernel_product(emitter, model, x, np.asarray(model.dual_coef_).T, model.intercept_)
+
+
+def _classify(emitter: Emitter, model: Any, x: str) -> Classified:
+    classes = len(model.classes_)
+    if classes == 2:
+        decision = _kernel_product(emitter, model, x, np.asarray(model.dual_coef_).T, model.intercept_)
+        return from_decision(emitter, decision, model.classes_, None)
+    pairs = list(combinations(range(classes), 2))
+    coefficients = _pair_coefficients(model, pairs)
+    duel = _kernel_product(emitter, model, x, coefficients, model.intercept_)
+    # libsvm: each pair votes for its first class if its decision is positive, the first of the most votes wins.
+    first, second = (np.eye(classes)[[pair[i] for pair in pairs]] for i in (0, 1))
+    positive = emitter.add("Cast", emitter.add("Greater", duel, emitter.constant([0.0])), to=1)
+    votes = emitter.dense(positive, first - second, second.sum(axis=0))
+    # scikit-learn's one-vs-rest decision: votes, and within a tie the sums of confidences below 1/3.
+    confidence = emitter.dense(duel, first - second, 0.0)
+    bound = emitter.add("Add", emitter.add("Abs", confidence), emitter.constant([1.0]))
+    third = emitter.add("Mul", bound, emitter.constant([3.0]))
+    decision = emitter.add("Add", votes, emitter.add("Div", confidence, third))
+    label = emitter.argmax(decision if model.break_ties else votes)
+    one_vs_one = model.decision_function_shape == "ovo"
+    return Classified(label, model.classes_, decision=duel if one_vs_one else decision)
+
+
+def _pair_coefficients(model: Any, pairs: list[tuple[int, int]]) -> Array:
+    """float64[vectors, pairs] from libsvm's dual_coef_ [classes - 1, vectors]."""
+    dual = np.asarray(model.dual_coef_)
+    starts = np.cumsum([0, *model.n_support_])
+    table = np.zeros((dual.shape[1], len(pairs)))
+    for column, (i, j) in enumerate(pairs):
+        of_i, of_j = slice(starts[i], starts[i + 1]), slice(starts[j], starts[j + 1])
+        table[of_i, column] = dual[j - 1, of_i]
+        table[of_j, column] = dual[i, of_j]
+    return table
+
+
+RULES = Rules(
+    transform={},
+    regress={"NuSVR": _regress, "SVR": _regress},
+    classify={"NuSVC": _classify, "SVC": _classify},
+    classify_many={},
+    cluster={},
+)

@@ -1,0 +1,225 @@
+"""Scalers, encoders, imputers, projections and feature selection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from edgeml_converters.to_onnx.sklearn.emitter import ML, Emitter, Rules
+from edgeml_converters.to_onnx.sklearn.trees import round_down
+from edgeml_runtime.signature import Array
+
+_FLOAT = 1  # onnx.TensorProto.FLOAT
+
+
+def _scale(emitter: Emitter, x: str, offset: Any, scale: Any, width: int) -> str:
+    """(x - offset) * scale as ai.onnx.ml Scaler, which quantizers leave in float and lowerings can fold."""
+    offset = np.broadcast_to(np.asarray(0.0 if offset is None else offset, np.float64), width)
+    scale = np.broadcast_to(np.asarray(1.0 if scale is None else scale, np.float64), width)
+    if not offset.any() and (scale == 1).all():
+        return x
+    return emitter.add(
+        "Scaler",
+        x,
+        domain=ML,
+        offset=offset.astype(np.float32).tolist(),
+        scale=scale.astype(np.float32).tolist(),
+    )
+
+
+def _standard_scaler(emitter: Emitter, model: Any, x: str) -> str:
+    mean = model.mean_ if model.with_mean else None
+    scale = 1 / model.scale_ if model.with_std else None
+    return _scale(emitter, x, mean, scale, model.n_features_in_)
+
+
+def _robust_scaler(emitter: Emitter, model: Any, x: str) -> str:
+    center = model.center_ if model.with_centering else None
+    scale = 1 / model.scale_ if model.with_scaling else None
+    return _scale(emitter, x, center, scale, model.n_features_in_)
+
+
+def _max_abs_scaler(emitter: Emitter, model: Any, x: str) -> str:
+    scaled = _scale(emitter, x, None, 1 / model.scale_, model.n_features_in_)
+    return _clip(emitter, scaled, -1.0, 1.0) if getattr(model, "clip", False) else scaled
+
+
+def _min_max_scaler(emitter: Emitter, model: Any, x: str) -> str:
+    low, high = model.feature_range
+    # min_ is low - data_min_ * scale_, so (x - data_min_) * scale_ + low is the same without cancellation.
+    scaled = _scale(emitter, x, model.data_min_, model.scale_, model.n_features_in_)
+    shifted = emitter.add("Add", scaled, emitter.constant([float(low)])) if low else scaled
+    return _clip(emitter, shifted, float(low), float(high)) if model.clip else shifted
+
+
+def _clip(emitter: Emitter, x: str, low: float, high: float) -> str:
+    return emitter.add("Clip", x, emitter.constant(low), emitter.constant(high))
+
+
+def _normalizer(emitter: Emitter, model: Any, x: str) -> str:
+    if model.norm == "l2":
+        size = emitter.add("Sqrt", emitter.sum(emitter.add("Mul", x, x)))
+    elif model.norm == "l1":
+        size = emitter.sum(emitter.add("Abs", x))
+    else:
+        size = emitter.add("ReduceMax", emitter.add("Abs", x), axes=[1], keepdims=1)
+    zero = emitter.add("Equal", size, emitter.constant([0.0]))
+    return emitter.add("Div", x, emitter.add("Where", zero, emitter.constant([1.0]), size))
+
+
+def _missing(emitter: Emitter, x: str, missing_values: float) -> str:
+    """bool[n, k]: which entries stand for a missing value."""
+    if np.isnan(missing_values):
+        return emitter.add("IsNaN", x)
+    return emitter.add("Equal", x, emitter.constant([missing_values]))
+
+
+def _simple_imputer(emitter: Emitter, model: Any, x: str) -> str:
+    fill = np.asarray(model.statistics_, np.float64)
+    kept = np.arange(len(fill)) if model.keep_empty_features else np.flatnonzero(~np.isnan(fill))
+    y = x if len(kept) == len(fill) else emitter.columns(x, kept)
+    empty = _missing(emitter, y, model.missing_values)
+    filled = emitter.add("Where", empty, emitter.constant(np.nan_to_num(fill[kept])[None]), y)
+    if model.indicator_ is None:
+        return filled
+    marked = _missing(emitter, emitter.columns(x, model.indicator_.features_), model.missing_values)
+    return emitter.concat([filled, emitter.add("Cast", marked, to=_FLOAT)])
+
+
+def _pca(emitter: Emitter, model: Any, x: str) -> str:
+    components = np.asarray(model.components_, np.float64)
+    if model.whiten:
+        scale = np.sqrt(model.explained_variance_)
+        tiny = np.finfo(scale.dtype).eps  # as scikit-learn, components without variance are not blown up
+        components = components / np.maximum(scale, tiny)[:, None]
+    # Centred first: folded into a bias the mean would cancel against large features.
+    return emitter.dense(_scale(emitter, x, model.mean_, None, model.n_features_in_), components.T, 0.0)
+
+
+def _truncated_svd(emitter: Emitter, model: Any, x: str) -> str:
+    return emitter.dense(x, np.asarray(model.components_).T, 0.0)
+
+
+def one_hot(emitter: Emitter, x: str, categories: list[Array]) -> str:
+    """float32[n, sum of categories]: which category of its column a value is; NaN may be a category."""
+    values = np.concatenate([np.asarray(c, np.float64) for c in categories])
+    repeated = emitter.columns(x, np.repeat(np.arange(len(categories)), [len(c) for c in categories]))
+    same = emitter.add("Equal", repeated, emitter.constant(np.nan_to_num(values)[None]))
+    if np.isnan(values).any():
+        # NaN equals nothing, so its column asks for NaN, and NaN only.
+        wanted = emitter.constant(np.isnan(values)[None], "bool")
+        missing = emitter.add("IsNaN", repeated)
+        same = emitter.add("Where", wanted, missing, same)
+    return emitter.add("Cast", same, to=_FLOAT)
+
+
+def _one_hot_encoder(emitter: Emitter, model: Any, x: str) -> str:
+    hot = one_hot(emitter, x, model.categories_)
+    if model.drop_idx_ is None:
+        return hot
+    starts = np.cumsum([0, *(len(c) for c in model.categories_)])
+    dropped = [s + d for s, d in zip(starts, model.drop_idx_, strict=False) if d is not None]
+    return emitter.columns(hot, np.setdiff1d(np.arange(starts[-1]), np.asarray(dropped, np.int64)))
+
+
+def _ordinal_encoder(emitter: Emitter, model: Any, x: str) -> str:
+    hot = one_hot(emitter, x, model.categories_)
+    sizes = [len(c) for c in model.categories_]
+    column = np.repeat(np.arange(len(sizes)), sizes)
+    codes = np.zeros((sum(sizes), len(sizes)))
+    codes[np.arange(sum(sizes)), column] = np.concatenate([np.arange(s) for s in sizes])
+    encoded = emitter.dense(hot, codes, 0.0)
+    if model.handle_unknown == "use_encoded_value":
+        known = emitter.dense(hot, (np.arange(len(sizes)) == column[:, None]).astype(float), 0.0)
+        unknown = emitter.add("Equal", known, emitter.constant([0.0]))
+        encoded = emitter.add("Where", unknown, emitter.constant([float(model.unknown_value)]), encoded)
+    is_missing = [i for i, c in enumerate(model.categories_) if np.isnan(np.asarray(c, np.float64)).any()]
+    if is_missing:
+        value = np.zeros((1, len(sizes)), bool)
+        value[0, is_missing] = True
+        missing = emitter.add("And", emitter.add("IsNaN", x), emitter.constant(value, "bool"))
+        encoded = emitter.add(
+            "Where", missing, emitter.constant([float(model.encoded_missing_value)]), encoded
+        )
+    return encoded
+
+
+def _polynomial_features(emitter: Emitter, model: Any, x: str) -> str:
+    powers = np.asarray(model.powers_)
+    ones = powers.shape[1]  # the index of a column of ones that fills up products of fewer factors
+    factors = [np.repeat(np.arange(len(row)), row) for row in powers]
+    degree = max(1, *(len(f) for f in factors))
+    padded = np.array([[*f, *[ones] * (degree - len(f))] for f in factors], np.int64)
+    if (padded == ones).any():
+        pads = emitter.constant([0, 0, 0, 1], "int64")
+        x = emitter.add("Pad", x, pads, emitter.constant(1.0), mode="constant")
+    product = emitter.columns(x, padded[:, 0])
+    for column in padded.T[1:]:
+        product = emitter.add("Mul", product, emitter.columns(x, column))
+    return product
+
+
+def above(emitter: Emitter, x: str, threshold: float) -> str:
+    """float32[n, k]: 1 where x is above the float64 threshold."""
+    hits = emitter.add("Greater", x, emitter.constant([round_down(np.array(threshold))]))
+    return emitter.add("Cast", hits, to=_FLOAT)
+
+
+def _binarizer(emitter: Emitter, model: Any, x: str) -> str:
+    return above(emitter, x, model.threshold)
+
+
+def _k_bins_discretizer(emitter: Emitter, model: Any, x: str) -> str:
+    """A bin is the number of inner edges that are not above the value."""
+    inner = [np.asarray(edges, np.float64)[1:-1] for edges in model.bin_edges_]
+    columns = np.repeat(np.arange(len(inner)), [len(e) for e in inner])
+    # x >= e is not (x < e); for float32 x and float64 e that is x > the largest float32 below e.
+    edges = np.concatenate(inner)
+    below = round_down(np.nextafter(edges, -np.inf))
+    passed = emitter.add("Greater", emitter.columns(x, columns), emitter.constant(below[None]))
+    hits = emitter.add("Cast", passed, to=_FLOAT)
+    count = np.zeros((len(columns), len(inner)))
+    count[np.arange(len(columns)), columns] = 1
+    bins = emitter.dense(hits, count, 0.0)
+    if model.encode == "ordinal":
+        return bins
+    return one_hot(emitter, bins, [np.arange(len(e) + 1) for e in inner])
+
+
+def _identity(emitter: Emitter, model: Any, x: str) -> str:
+    return x
+
+
+def _select(emitter: Emitter, model: Any, x: str) -> str:
+    return emitter.columns(x, model.get_support(indices=True))
+
+
+_SELECTORS = (
+    "GenericUnivariateSelect", "RFE", "RFECV", "SelectFdr", "SelectFpr", "SelectFromModel", "SelectFwe",
+    "SelectKBest", "SelectPercentile", "SequentialFeatureSelector", "VarianceThreshold",
+)  # fmt: skip
+RULES = Rules(
+    transform=dict.fromkeys(_SELECTORS, _select)
+    | {
+        "Binarizer": _binarizer,
+        "FunctionTransformer": _identity,
+        "IncrementalPCA": _pca,
+        "KBinsDiscretizer": _k_bins_discretizer,
+        "MaxAbsScaler": _max_abs_scaler,
+        "MinMaxScaler": _min_max_scaler,
+        "Normalizer": _normalizer,
+        "OneHotEncoder": _one_hot_encoder,
+        "OrdinalEncoder": _ordinal_encoder,
+        "PCA": _pca,
+        "PolynomialFeatures": _polynomial_features,
+        "RobustScaler": _robust_scaler,
+        "SimpleImputer": _simple_imputer,
+        "StandardScaler": _standard_scaler,
+        "TruncatedSVD": _truncated_svd,
+    },
+    regress={},
+    classify={},
+    classify_many={},
+    cluster={},
+)

@@ -1,0 +1,32 @@
+"""All rules, gathered."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from edgeml_converters.to_onnx.sklearn import (
+    bayes,
+    composition,
+    ensembles,
+    histogram_boosting,
+    kernels,
+    linear,
+    neighbors,
+    preprocessing,
+    trees,
+)
+from edgeml_converters.to_onnx.sklearn.emitter import Rules
+
+_MODULES = (
+    bayes, composition, ensembles, histogram_boosting, kernels, linear, neighbors, preprocessing, trees,
+)  # fmt: skip
+
+
+def all_rules() -> Rules:
+    """Every module's rules together, by role and class name."""
+    return Rules(
+        **{
+            role.name: {name: rule for m in _MODULES for name, rule in getattr(m.RULES, role.name).items()}
+            for role in fields(Rules)
+        }
+    )

@@ -1,0 +1,43 @@
+"""From decision values to labels and probabilities, the same for every classifier that has them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from edgeml_converters.to_onnx.sklearn.emitter import Classified, Emitter
+from edgeml_runtime.signature import Array
+
+Link = Literal["Softmax", "Sigmoid", "NormalizedSigmoid"]
+
+
+def from_decision(emitter: Emitter, decision: str, classes: Array, link: Link | None) -> Classified:
+    """Labels, and probabilities where `link` is given, from decision values.
+
+    decision: float32[n, 1] for two classes (positive: the second), else [n, classes] (the first of the largest).
+    Two classes have one sigmoid whatever the link is called.
+    """
+    if len(classes) > 2:
+        return Classified(emitter.argmax(decision), classes, _linked(emitter, decision, link), decision)
+    # (-d, d): its argmax is d > 0, its sigmoid both probabilities without the cancellation of 1 - p.
+    both = emitter.concat([emitter.add("Neg", decision), decision])
+    probabilities = emitter.add("Sigmoid", both) if link else None
+    return Classified(emitter.argmax(both), classes, probabilities, decision)
+
+
+def _linked(emitter: Emitter, decision: str, link: Link | None) -> str | None:
+    if link is None:
+        return None
+    if link == "Softmax":
+        return emitter.add("Softmax", decision, axis=1)
+    shares = emitter.add("Sigmoid", decision)
+    return shares if link == "Sigmoid" else normalized(emitter, shares, len_classes=None)
+
+
+def normalized(emitter: Emitter, shares: str, *, len_classes: int | None) -> str:
+    """Rows divided by their sum; with len_classes, rows that sum to zero are uniform."""
+    total = emitter.sum(shares)
+    if len_classes is None:
+        return emitter.add("Div", shares, total)
+    empty = emitter.add("Equal", total, emitter.constant([0.0]))
+    divided = emitter.add("Div", shares, emitter.add("Where", empty, emitter.constant([1.0]), total))
+    return emitter.add("Where", empty, emitter.constant([1 / len_classes]), divided)

@@ -1,0 +1,221 @@
+"""Decision trees, forests and gradient boosting as one TreeEnsembleRegressor each.
+
+Decisions are kept exactly: scikit-learn compares a float32 feature with a float64 threshold, `x <= t`, which for
+every float32 x is `x <= t32` with t32 the largest float32 not above t. A leaf holds one weight a target, targets
+are class shares, regression outputs or boosting scores, and the ensemble is their sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgeml_converters.to_onnx.sklearn.emitter import ML, Classified, Emitter, Rules
+from edgeml_converters.to_onnx.sklearn.scores import from_decision
+from edgeml_runtime.errors import UnsupportedModelError
+from edgeml_runtime.signature import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """One binary tree over nodes 0 (the root) to n - 1; a leaf's left and right are -1.
+
+    feature, left, right: int64[n]; threshold: float64[n], go left when x <= threshold; missing_left: bool[n], where
+    NaN goes; weights: float64[n, targets], read at leaves.
+    """
+
+    feature: Array
+    threshold: Array
+    left: Array
+    right: Array
+    missing_left: Array
+    weights: Array
+
+
+def round_down(thresholds: Array) -> Array:
+    """float32: for each float64 the largest float32 that is not above it."""
+    with np.errstate(over="ignore"):
+        nearest = np.asarray(thresholds, np.float64).astype(np.float32)
+    above = nearest.astype(np.float64) > thresholds
+    return np.where(above, np.nextafter(nearest, np.float32(-np.inf)), nearest)
+
+
+def check_tree(tree: Tree, features: int, what: str) -> None:
+    """Every node is reached once from the root and reads a feature that exists.
+
+    An engine walks the arrays without looking; raises UnsupportedModelError for those it must not get.
+    """
+    count = len(tree.left)
+    seen = np.zeros(count, bool)
+    level = np.zeros(1, np.int64)
+    while level.size:
+        if ((level < 0) | (level >= count)).any():
+            raise UnsupportedModelError(f"{what}: a child index is outside of its {count} nodes")
+        if seen[level].any() or len(np.unique(level)) != len(level):
+            raise UnsupportedModelError(f"{what}: a node is reached twice, so this is not a tree")
+        seen[level] = True
+        inner = level[tree.left[level] != -1]
+        if ((tree.feature[inner] < 0) | (tree.feature[inner] >= features)).any():
+            raise UnsupportedModelError(f"{what}: a node reads a feature outside of the model's {features}")
+        if np.isnan(tree.threshold[inner]).any():
+            raise UnsupportedModelError(f"{what}: a threshold is not a number")
+        level = np.concatenate([tree.left[inner], tree.right[inner]])
+
+
+def from_cython(tree: Any, weights: Array, features: int, what: str) -> Tree:
+    """A scikit-learn `tree_` with leaf weights [nodes, targets], checked."""
+    missing = getattr(tree, "missing_go_to_left", None)
+    checked = Tree(
+        feature=np.asarray(tree.feature, np.int64),
+        threshold=np.asarray(tree.threshold, np.float64),
+        left=np.asarray(tree.children_left, np.int64),
+        right=np.asarray(tree.children_right, np.int64),
+        missing_left=np.zeros(tree.node_count, bool) if missing is None else np.asarray(missing, bool),
+        weights=np.asarray(weights, np.float64),
+    )
+    check_tree(checked, features, what)
+    return checked
+
+
+def ensemble(emitter: Emitter, x: str, trees: Sequence[Tree]) -> str:
+    """The sum of the trees' leaf weights: float32[n, targets]."""
+    sizes = [len(tree.left) for tree in trees]
+    tree_ids = np.repeat(np.arange(len(trees)), sizes)
+    node_ids = np.concatenate([np.arange(size) for size in sizes])
+    left = np.concatenate([tree.left for tree in trees])
+    right = np.concatenate([tree.right for tree in trees])
+    weights = np.concatenate([tree.weights for tree in trees])
+    leaf = left == -1
+    threshold = round_down(np.concatenate([tree.threshold for tree in trees]))
+    # A leaf lists the targets it adds to; zeros may be left out, except that every leaf must be listed.
+    listed = (weights != 0) & leaf[:, None]
+    listed[leaf & ~listed.any(axis=1), 0] = True
+    rows, targets = np.nonzero(listed)
+    with np.errstate(over="ignore"):
+        weights32 = weights.astype(np.float32)
+    return emitter.add(
+        "TreeEnsembleRegressor",
+        x,
+        domain=ML,
+        n_targets=weights.shape[1],
+        aggregate_function="SUM",
+        post_transform="NONE",
+        nodes_treeids=tree_ids.tolist(),
+        nodes_nodeids=node_ids.tolist(),
+        nodes_modes=np.where(leaf, "LEAF", "BRANCH_LEQ").tolist(),
+        nodes_featureids=np.where(leaf, 0, np.concatenate([t.feature for t in trees])).tolist(),
+        nodes_values=np.where(leaf, np.float32(0), threshold).tolist(),
+        nodes_truenodeids=np.where(leaf, 0, left).tolist(),
+        nodes_falsenodeids=np.where(leaf, 0, right).tolist(),
+        nodes_missing_value_tracks_true=np.where(
+            leaf, 0, np.concatenate([t.missing_left for t in trees])
+        ).tolist(),
+        target_treeids=tree_ids[rows].tolist(),
+        target_nodeids=node_ids[rows].tolist(),
+        target_ids=targets.tolist(),
+        target_weights=weights32[rows, targets].tolist(),
+    )
+
+
+def _members(model: Any) -> list[Any]:
+    return list(model.estimators_) if hasattr(model, "estimators_") else [model]
+
+
+def _named(model: Any, index: int) -> str:
+    return f"{type(model).__name__}, tree {index}"
+
+
+def _class_shares(tree: Any, counts: list[int]) -> Array:
+    """Leaf values [nodes, outputs, most classes] as [nodes, sum of classes], shares of 1 in each output."""
+    shares = tree.value / tree.value.sum(axis=2, keepdims=True)
+    return np.concatenate([shares[:, k, :count] for k, count in enumerate(counts)], axis=1)
+
+
+def _class_sums(emitter: Emitter, model: Any, x: str, counts: list[int]) -> tuple[str, int]:
+    trees = [
+        from_cython(member.tree_, _class_shares(member.tree_, counts), model.n_features_in_, _named(model, i))
+        for i, member in enumerate(_members(model))
+    ]
+    # Summed before the division by their number: votes of pure leaves are whole numbers, and ties stay ties.
+    return ensemble(emitter, x, trees), len(trees)
+
+
+def _share(emitter: Emitter, sums: str, trees: int) -> str:
+    return sums if trees == 1 else emitter.add("Mul", sums, emitter.constant([1 / trees]))
+
+
+def classify(emitter: Emitter, model: Any, x: str) -> Classified:
+    """A decision tree or forest: mean class shares of the leaves, the first of the largest."""
+    sums, trees = _class_sums(emitter, model, x, [len(model.classes_)])
+    return Classified(emitter.argmax(sums), model.classes_, _share(emitter, sums, trees))
+
+
+def classify_many(emitter: Emitter, model: Any, x: str) -> tuple[Classified, ...]:
+    """The same with several targets: all their classes are targets of one ensemble."""
+    counts = [len(classes) for classes in model.classes_]
+    sums, trees = _class_sums(emitter, model, x, counts)
+    found = []
+    for classes, start in zip(model.classes_, np.cumsum([0, *counts]), strict=False):
+        part = emitter.columns(sums, np.arange(start, start + len(classes)))
+        found.append(Classified(emitter.argmax(part), classes, _share(emitter, part, trees)))
+    return tuple(found)
+
+
+def regress(emitter: Emitter, model: Any, x: str) -> str:
+    """A decision tree or forest: the mean of the leaves' values."""
+    members = _members(model)
+    return ensemble(
+        emitter,
+        x,
+        [
+            from_cython(
+                member.tree_,
+                member.tree_.value[:, :, 0] / len(members),
+                model.n_features_in_,
+                _named(model, i),
+            )
+            for i, member in enumerate(members)
+        ],
+    )
+
+
+def _boosted(emitter: Emitter, model: Any, x: str) -> str:
+    """Raw predictions of gradient boosting, float32[n, 1 or classes]: start values plus the stages' trees."""
+    width = model.estimators_.shape[1]
+    trees = []
+    for i, member in enumerate(model.estimators_.ravel()):
+        weights = np.zeros((member.tree_.node_count, width))
+        weights[:, i % width] = model.learning_rate * member.tree_.value[:, 0, 0]
+        trees.append(from_cython(member.tree_, weights, model.n_features_in_, _named(model, i)))
+    # The start is a constant: `coverage` lets only init=None and init="zero" through.
+    start = model._raw_predict_init(np.zeros((1, model.n_features_in_)))[0]
+    return emitter.add("Add", ensemble(emitter, x, trees), emitter.constant(start))
+
+
+def _boosted_classify(emitter: Emitter, model: Any, x: str) -> Classified:
+    raw = _boosted(emitter, model, x)
+    if len(model.classes_) > 2:
+        return from_decision(emitter, raw, model.classes_, "Softmax")
+    # decision_function is the log odds, also of the exponential loss, whose scores are half of them.
+    odds = emitter.add("Add", raw, raw) if model.loss == "exponential" else raw
+    found = from_decision(emitter, odds, model.classes_, "Sigmoid")
+    # Zero odds are the second class here, unlike elsewhere.
+    positive = emitter.add("GreaterOrEqual", raw, emitter.constant([0.0]))
+    label = emitter.flat(emitter.add("Cast", positive, to=7))
+    return Classified(label, model.classes_, found.probabilities, raw)
+
+
+_CLASSIFIERS = (
+    "DecisionTreeClassifier", "ExtraTreeClassifier", "RandomForestClassifier", "ExtraTreesClassifier",
+)  # fmt: skip
+_REGRESSORS = ("DecisionTreeRegressor", "ExtraTreeRegressor", "RandomForestRegressor", "ExtraTreesRegressor")
+RULES = Rules(
+    transform={},
+    regress=dict.fromkeys(_REGRESSORS, regress) | {"GradientBoostingRegressor": _boosted},
+    classify=dict.fromkeys(_CLASSIFIERS, classify) | {"GradientBoostingClassifier": _boosted_classify},
+    classify_many=dict.fromkeys(_CLASSIFIERS, classify_many),
+    cluster={},
+)
