@@ -89,7 +89,7 @@ def two_by_two() -> Trained:
     """Image halves in, digit and parity out; inputs by the user's names, outputs as a mapping."""
     keras = _keras()
     x, y = _digits()
-    upper, lower = keras.Input((32,), name="upper"), keras.Input((32,), name="lower half")
+    upper, lower = keras.Input((32,), name="upper"), keras.Input((32,), name="lower")
     joined = keras.layers.Concatenate()(
         [keras.layers.Dense(24, activation="relu")(upper), keras.layers.Dense(24, activation="relu")(lower)]
     )
@@ -104,7 +104,7 @@ def two_by_two() -> Trained:
     loss = {"digit": "sparse_categorical_crossentropy", "odd": "binary_crossentropy"}
     targets = {"digit": y[:1400], "odd": (y[:1400] % 2).astype(np.float32)}
     _fit(model, [x[:1400, :32], x[:1400, 32:]], targets, loss, 15)
-    return Trained(model, {"upper": x[1400:, :32], "lower_half": x[1400:, 32:]}, None)
+    return Trained(model, {"upper": x[1400:, :32], "lower": x[1400:, 32:]}, None)
 
 
 def row_gru() -> Trained:

@@ -33,10 +33,16 @@ _OPERATORS = {
     "ParseExampleV2": "parses tf.Example records; export a signature that takes tensors",
 }
 
+# Mixed precision: engines for the edge have no mixed kernels, and float32 would be no float32.
+_HALF = ("float16", "bfloat16")
+
 
 def refusal(model: TrainedModel) -> str | None:
     """Why nothing can be made of this Keras model, naming each step by path and class; or None."""
     reasons = [*_refused_steps(model), *_stateful_layers(model)]
+    half = [path for path, layer in walk(model.model) if getattr(layer, "compute_dtype", "") in _HALF]
+    if half:
+        reasons.append(f"{half[0]} computes in half precision; rebuild the model under the float32 policy")
     reasons += [
         f"input {spec.name} holds strings; map them to numbers before the model"
         for spec in model.signature.inputs

@@ -18,7 +18,8 @@ import numpy as np
 from edgeml_converters.model import Step, Task, TrainedModel, as_feeds
 from edgeml_converters.registry import Source
 from edgeml_converters.sources.keras_files import load
-from edgeml_converters.sources.keras_interface import View, family_of, serving_function, view, walk
+from edgeml_converters.sources.keras_interface import View, family_of, view, walk
+from edgeml_converters.tensorflow_graph import constant_function
 from edgeml_converters.tensorflow_import import import_tensorflow, quiet
 from edgeml_runtime.errors import InputError, SignatureError
 from edgeml_runtime.signature import Array, Method, Signature, check_feeds
@@ -50,7 +51,7 @@ def _steps(model: Any, seen: View) -> Iterator[Step]:
     if seen.family != "saved-model":
         yield from _layers(model)
         return
-    for node in _frozen(model).node:
+    for node in _graph(seen).node:
         yield Step(f"graph/{node.name}", node.op)
 
 
@@ -73,26 +74,21 @@ def _task(model: Any, seen: View) -> Task:
 
 def _last_activation(model: Any, seen: View) -> str:
     """Lower-case name of what the only output ends in: an activation, a layer or an operator."""
-    if seen.family == "saved-model":
-        return _last_operator(model)
-    while True:
-        outputs = getattr(model, "outputs", None)
-        history = getattr(outputs[0], "_keras_history", None) if outputs else None
-        layer = getattr(history, "operation", None) or getattr(history, "layer", None)
-        if layer is None:
-            return ""
-        if getattr(layer, "outputs", None):  # a model used as a layer
-            model = layer
-            continue
-        activation = getattr(layer, "activation", None)
-        name = getattr(activation, "__name__", None) or type(activation or layer).__name__
-        return str(name).lower()
+    outputs = getattr(model, "outputs", None)
+    history = getattr(outputs[0], "_keras_history", None) if outputs else None
+    layer = getattr(history, "operation", None) or getattr(history, "layer", None)
+    if layer is None:
+        return _last_operator(_graph(seen))
+    if getattr(layer, "outputs", None):  # a model used as a layer
+        return _last_activation(layer, seen)
+    activation = getattr(layer, "activation", None)
+    return str(getattr(activation, "__name__", None) or type(activation or layer).__name__).lower()
 
 
-def _last_operator(model: Any) -> str:
-    nodes = {node.name: node for node in _frozen(model).node}
-    consumed = {source.partition(":")[0].lstrip("^") for node in nodes.values() for source in node.input}
-    ends = [node for name, node in nodes.items() if name not in consumed and node.op != "NoOp"]
+def _last_operator(graph: Any) -> str:
+    nodes = {node.name: node for node in graph.node}
+    consumed = {source.partition(":")[0].lstrip("^") for node in graph.node for source in node.input}
+    ends = [node for name, node in nodes.items() if name not in consumed and node.op == "Identity"]
     if len(ends) != 1:
         return ""
     node = ends[0]
@@ -108,19 +104,18 @@ def _loss(model: Any) -> str:
     return loss if isinstance(loss, str) else str(getattr(loss, "__name__", type(loss).__name__))
 
 
-def _frozen(model: Any) -> Any:
-    """The GraphDef of a SavedModel's serving function with its variables as constants."""
-    import_tensorflow()
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
+def _graph(seen: View) -> Any:
+    """The GraphDef of a model without layers to look at: variables are constants."""
+    signature = Signature(seen.inputs, seen.outputs, (Method("predict", (seen.outputs[0].name,)),))
     with quiet():
-        return convert_variables_to_constants_v2(serving_function(model)).graph.as_graph_def()
+        function = constant_function(seen.tensor_function, signature)
+        return function.get_concrete_function().graph.as_graph_def()
 
 
 def _digest(model: Any, seen: View) -> str:
     digest = hashlib.sha256()
     if seen.family == "saved-model":
-        _digest_graph(digest, _frozen(model))
+        _digest_graph(digest, _graph(seen))
         return digest.hexdigest()
     try:
         config = model.get_config()

@@ -10,6 +10,7 @@ Code in a file is never run: Lambda layers hold marshalled Python, custom classe
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,6 +50,12 @@ def load(path: Path) -> Any:
     except EdgeMLError:
         raise
     except (*_DAMAGE, zipfile.BadZipFile) as error:
+        unknown = re.match(r"Unknown (\w+): '?(\w+)", str(error))  # legacy files do not say whose class it is
+        if unknown:
+            raise UnsupportedModelError(
+                f"{path}: {unknown[2]} is a custom {unknown[1]}, whose code is not in the file; "
+                "load the model in Python and pass the live object"
+            ) from error
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(f"{path}: not a Keras model, or damaged: {lines[0]}") from error
 
@@ -112,12 +119,19 @@ def _refuse_code(path: Path, config: Any) -> None:
                 f"{path}: layer {layer} is a Lambda; it holds Python code, which is not run from a file. "
                 "Replace it with a layer of Keras (Rescaling, Reshape, ...)"
             )
-        module = str(node.get("module") or "keras").partition(".")[0]
-        if module not in _OWN_MODULES or ">" in str(node.get("registered_name")):
+        if _is_custom(node):
             raise UnsupportedModelError(
                 f"{path}: layer {layer} is of the custom class {node['class_name']}, whose code is "
                 "not in the file; load the model in Python and pass the live object"
             )
+
+
+def _is_custom(node: dict[str, Any]) -> bool:
+    """Whether a serialized object's class is neither Keras' nor TensorFlow's own."""
+    module, registered = node.get("module"), node.get("registered_name")
+    if module is None:
+        return registered is not None
+    return str(module).partition(".")[0] not in _OWN_MODULES or ">" in str(registered)
 
 
 def _serialized(value: Any) -> Iterator[dict[str, Any]]:
