@@ -37,29 +37,10 @@ def _local_header(name: bytes, crc: int, size: int) -> bytes:
 
 def _directory(entries: list[tuple[bytes, int, int, int]], start: int) -> bytes:
     """The central directory and its end; entries are (name, crc, size, offset)."""
-    records = b"".join(
-        _CENTRAL.pack(
-            b"PK\x01\x02",
-            _MADE_BY,
-            _VERSION,
-            0,
-            0,
-            0,
-            _DATE,
-            crc,
-            size,
-            size,
-            len(name),
-            0,
-            0,
-            0,
-            0,
-            _MODE,
-            offset,
-        )
-        + name
-        for name, crc, size, offset in entries
-    )
+    records = b""
+    for name, crc, size, offset in entries:
+        fixed = (_MADE_BY, _VERSION, 0, 0, 0, _DATE, crc, size, size, len(name), 0, 0, 0, 0, _MODE, offset)
+        records += _CENTRAL.pack(b"PK\x01\x02", *fixed) + name
     count = len(entries)
     return records + _END.pack(b"PK\x05\x06", 0, 0, count, count, len(records), start, 0)
 

@@ -1,23 +1,22 @@
-"""A bundle in memory: its manifest and its files, both checked before anybody else sees a byte."""
+"""A bundle in memory: its manifest and its files, checked before anybody else sees a byte."""
 
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
-from edgeml_runtime.archive import read_archive, write_archive
+from edgeml_runtime.archive import MAX_BUNDLE_BYTES, read_archive, write_archive
 from edgeml_runtime.codec import decode, encode
-from edgeml_runtime.errors import IntegrityError, ManifestError
+from edgeml_runtime.errors import IntegrityError, ManifestError, SignatureError
 from edgeml_runtime.files import read_file
-from edgeml_runtime.manifest import FileEntry, GoldenTensor, Manifest, dump_manifest, parse_manifest
-from edgeml_runtime.signature import Array
+from edgeml_runtime.inputs import check_feeds
+from edgeml_runtime.manifest import MANIFEST, FileEntry, GoldenTensor, Manifest, dump_manifest, parse_manifest
+from edgeml_runtime.npy import npy_bytes, read_npy
+from edgeml_runtime.signature import Array, TensorSpec
 
-MANIFEST = "manifest.json"
+__all__ = ["Bundle", "decode_bundle", "encode_bundle", "file_entries", "npy_bytes", "read_bundle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +34,8 @@ class Bundle:
         return self.files[self.manifest.artifact]
 
     def golden(self, tensors: tuple[GoldenTensor, ...]) -> dict[str, Array]:
-        """Golden tensors by name, real values; raises ManifestError for a file that is not a plain .npy."""
-        return {t.tensor: _read_npy(t.file, self.files[t.file]) for t in tensors}
+        """Golden tensors by name, real values, read-only."""
+        return {t.tensor: read_npy(self.files[t.file]) for t in tensors}
 
 
 def file_entries(files: Mapping[str, bytes]) -> tuple[FileEntry, ...]:
@@ -45,11 +44,16 @@ def file_entries(files: Mapping[str, bytes]) -> tuple[FileEntry, ...]:
 
 
 def encode_bundle(manifest: Manifest, files: Mapping[str, bytes]) -> bytes:
-    """The bundle's bytes; `manifest.files` is filled in from `files`."""
+    """The bundle's bytes; `manifest.files` is filled in from `files`.
+
+    Raises ValueError or ManifestError for what no reader would accept.
+    """
     ordered = dict(sorted(files.items()))
-    # Through the decoder once: written is exactly what a reader accepts (ints in float fields included).
+    # Through the decoder once, so that an int in a float field gets a float's spelling.
     checked = decode(Manifest, encode(replace(manifest, files=file_entries(ordered))))
-    return write_archive({MANIFEST: dump_manifest(checked), **ordered})
+    content = write_archive({MANIFEST: dump_manifest(checked), **ordered})
+    decode_bundle(content)
+    return content
 
 
 def decode_bundle(content: bytes) -> Bundle:
@@ -59,12 +63,18 @@ def decode_bundle(content: bytes) -> Bundle:
     if names[0] != MANIFEST:
         raise IntegrityError(f"not an edgeml bundle: its first file is {names[0]!r}, not {MANIFEST!r}")
     manifest = parse_manifest(files.pop(MANIFEST))
-    if names[1:] != [f.name for f in manifest.files]:
-        raise IntegrityError("bundle holds other files than its manifest lists")
+    listed = [f.name for f in manifest.files]
+    if names[1:] != listed:
+        raise IntegrityError(f"bundle holds {', '.join(names[1:])}, its manifest lists {', '.join(listed)}")
     for entry in manifest.files:
         payload = files[entry.name]
-        if len(payload) != entry.size_bytes or hashlib.sha256(payload).hexdigest() != entry.sha256:
+        if len(payload) != entry.size_bytes:
+            raise IntegrityError(
+                f"{entry.name!r} has {len(payload)} bytes, the manifest says {entry.size_bytes}"
+            )
+        if hashlib.sha256(payload).hexdigest() != entry.sha256:
             raise IntegrityError(f"{entry.name!r} is not the file that the manifest lists (sha256 differs)")
+    _check_golden(manifest, files)
     return Bundle(manifest, files, hashlib.sha256(content).hexdigest(), len(content))
 
 
@@ -72,24 +82,39 @@ def read_bundle(source: str | Path | bytes) -> Bundle:
     """The bundle of a path or of bytes; raises InputError, IntegrityError or ManifestError."""
     if isinstance(source, bytes):
         return decode_bundle(source)
-    content = read_file(Path(source), "bundle")
+    content = read_file(Path(source), "bundle", MAX_BUNDLE_BYTES)
     try:
         return decode_bundle(content)
     except (IntegrityError, ManifestError) as error:
         raise type(error)(f"{source}: {error}") from error
 
 
-def npy_bytes(array: Array) -> bytes:
-    """An array as .npy, C order, little-endian."""
-    buffer = io.BytesIO()
-    array = np.ascontiguousarray(array)
-    np.lib.format.write_array(buffer, array.astype(array.dtype.newbyteorder("<")), allow_pickle=False)
-    return buffer.getvalue()
-
-
-def _read_npy(name: str, content: bytes) -> Array:
+def _check_golden(manifest: Manifest, files: Mapping[str, bytes]) -> None:
+    """Golden vectors are rows that the signature takes and gives; raises ManifestError."""
+    arrays: dict[str, Array] = {}
+    for golden in (*manifest.fixture.inputs, *manifest.fixture.outputs):
+        try:
+            arrays[golden.file] = read_npy(files[golden.file])
+        except ValueError as error:
+            raise ManifestError(f"golden vector {golden.file!r}: {error}") from error
+    signature, fixture = manifest.signature, manifest.fixture
     try:
-        array: Array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ManifestError(f"golden vector {name!r} is not a plain .npy file: {error}") from error
-    return array.astype(array.dtype.newbyteorder("="))
+        feeds = {g.tensor: arrays[g.file] for g in fixture.inputs}
+        rows = len(check_feeds(signature.inputs, feeds, strict=True)[0])
+    except SignatureError as error:
+        raise ManifestError(f"golden vectors do not fit the signature: {error}") from error
+    for spec, golden in zip(signature.outputs, fixture.outputs, strict=True):
+        array = arrays[golden.file]
+        if not _matches(spec, array) or len(array) != rows:
+            raise ManifestError(
+                f"golden vector {golden.file!r}: expected {rows} rows of output {spec.describe()}, "
+                f"got {array.dtype.name}{list(array.shape)}"
+            )
+
+
+def _matches(spec: TensorSpec, array: Array) -> bool:
+    kind = "str" if array.dtype.kind == "U" else array.dtype.name
+    sizes = array.shape == tuple(
+        got if want is None else want for got, want in zip(array.shape, spec.shape, strict=False)
+    )
+    return kind == spec.real_dtype and array.ndim == len(spec.shape) and sizes

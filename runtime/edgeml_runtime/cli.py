@@ -7,21 +7,24 @@ prints one document on stdout and nothing else, errors included.
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from edgeml_runtime.codec import encode
-from edgeml_runtime.errors import EdgeMLError
+from edgeml_runtime.errors import EdgeMLError, InputError
 
 if TYPE_CHECKING:
     from edgeml_runtime.bench import Measurement
     from edgeml_runtime.manifest import Verdict
 
 DRIFT_EXIT_CODE = 4
-INTERRUPTED_EXIT_CODE = 130
+INTERRUPTED_EXIT_CODE = 130  # 128 + SIGINT, as shells count
+BROKEN_PIPE_EXIT_CODE = 141  # 128 + SIGPIPE
 
 
 def printable(text: object) -> str:
@@ -30,36 +33,49 @@ def printable(text: object) -> str:
 
 
 def answer(error: BaseException, *, as_json: bool) -> int:
-    """The exit code of what ended a command, after telling why; what is not ours to answer is raised again."""
-    if isinstance(error, EdgeMLError):
-        if as_json:
-            kind = type(error).__name__
-            document = {"error": {"type": kind, "message": str(error), "exit_code": error.exit_code}}
-            print(json.dumps(document))
-        else:
-            print(f"error: {printable(error)}", file=sys.stderr)
-        return error.exit_code
-    if isinstance(error, KeyboardInterrupt):
-        print("interrupted; nothing was written", file=sys.stderr)
-        return INTERRUPTED_EXIT_CODE
+    """The exit code of what ended a command, after telling why; what is not ours is raised again."""
     if isinstance(error, BrokenPipeError):
-        sys.stderr.close()  # the reader of our output left; there is nobody to tell
-        return 1
-    raise error
+        # The reader of our output left and there is nobody to tell; Python's own flush at exit must not fail.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE_EXIT_CODE
+    if isinstance(error, KeyboardInterrupt):
+        message, exit_code = "interrupted; nothing was written", INTERRUPTED_EXIT_CODE
+    elif isinstance(error, EdgeMLError):
+        message, exit_code = str(error), error.exit_code
+    else:
+        raise error
+    if as_json:
+        document = {"type": type(error).__name__, "message": message, "exit_code": exit_code}
+        print(json.dumps({"error": document}), flush=True)
+    else:
+        print(f"error: {printable(message)}", file=sys.stderr)
+    return exit_code
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """A wrong command line is bad input like any other, in JSON too."""
+        raise InputError(f"{message} (see {self.prog} --help)")
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "edgeml-runtime") -> int:
     """Entry point; returns the exit code."""
-    arguments = _parser(prog).parse_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter shows its number
     try:
+        arguments = _parser(prog).parse_args(given)
         exit_code: int = arguments.command(arguments)
+        print(end="", flush=True)
     except (EdgeMLError, KeyboardInterrupt, BrokenPipeError) as error:
-        exit_code = answer(error, as_json=arguments.json)
+        exit_code = answer(error, as_json="--json" in given)
+    except OSError as error:  # files are answered for where they are opened, so this is stdout
+        exit_code = answer(InputError(f"cannot write the output: {error.strerror}"), as_json=False)
     return exit_code
 
 
 def _parser(prog: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=prog, description="Verify, run and benchmark edgeml bundles.")
+    parser = _Parser(prog=prog, description="Verify, run and benchmark edgeml bundles.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, command: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
@@ -145,7 +161,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     else:
         print(f"integrity ok: every hash of {printable(arguments.bundle)} matches")
         if result.golden == "not run":
-            print(f"golden vectors not run: {result.reason}")
+            print(f"golden vectors not run: {printable(result.reason)}")
         else:
             engine = f"{result.engine} {result.engine_version}"
             print(f"golden vectors {result.golden}: {result.rows} rows on {engine}")
@@ -153,8 +169,9 @@ def _verify(arguments: argparse.Namespace) -> int:
             outside = (
                 f", rows outside: {', '.join(map(str, check.rows_outside))}" if check.rows_outside else ""
             )
+            worst = "not a number" if check.max_abs_difference is None else f"{check.max_abs_difference:.3g}"
             print(
-                f"  {printable(check.output)}: largest difference {check.max_abs_difference:.3g} "
+                f"  {printable(check.output)}: largest difference {worst} "
                 f"(allowed {check.atol:.3g} + {check.rtol:.3g} x |golden|){outside}"
             )
     return DRIFT_EXIT_CODE if result.golden == "drift" else 0

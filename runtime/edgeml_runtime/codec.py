@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union
 
 T = TypeVar("T")
+_LARGEST_INT = (1 << 64) - 1
 
 
 class CodecError(ValueError):
@@ -38,6 +39,11 @@ def encode(value: Any) -> Any:
     return value
 
 
+def is_text(value: str) -> bool:
+    """Whether UTF-8 can hold it: no lone surrogates."""
+    return value.isascii() or not any("\ud800" <= c <= "\udfff" for c in value)
+
+
 def decode(cls: type[T], value: Any, where: str = "") -> T:
     """The `cls` that `value` describes; raises CodecError with the path of what is wrong."""
     if not isinstance(value, dict):
@@ -46,7 +52,7 @@ def decode(cls: type[T], value: Any, where: str = "") -> T:
     prefix = f"{where}." if where else ""
     unknown = sorted(set(value) - set(fields))
     if unknown:
-        raise CodecError(f"{prefix}{unknown[0]}: unknown field; known: {', '.join(fields)}")
+        raise CodecError(f"{prefix}{unknown[0][:40]}: unknown field; known: {', '.join(fields)}")
     hints = _hints(typing.cast(Any, cls))
     arguments = {}
     for name, field in fields.items():
@@ -75,7 +81,10 @@ def _decode(hint: Any, value: Any, where: str) -> Any:
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(value, dict):
             raise CodecError(f"{where}: expected a table, got {_kind(value)}")
-        return {key: _decode(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+        return {
+            _decode_scalar(str, key, where): _decode(arguments[1], item, f"{where}.{key[:40]}")
+            for key, item in value.items()
+        }
     if dataclasses.is_dataclass(hint):
         return decode(hint, value, where)  # type: ignore[arg-type]
     return _decode_scalar(hint, value, where)
@@ -88,19 +97,23 @@ def _decode_union(arguments: tuple[Any, ...], value: Any, where: str) -> Any:
     for option in options[:-1]:
         # Scalars only: `bool | int | float | str` picks the exact type, never a coercion.
         if type(value) is option:
-            return value
+            return _decode_scalar(option, value, where)
     return _decode(options[-1], value, where)
 
 
 def _decode_scalar(hint: Any, value: Any, where: str) -> Any:
-    if hint is float and type(value) in (int, float):
-        if not math.isfinite(value):
-            raise CodecError(f"{where}: expected a finite number, got {value}")
+    if hint is float and type(value) is int and abs(value) <= _LARGEST_INT:
         return float(value)
     if type(value) is not hint:
         raise CodecError(f"{where}: expected {hint.__name__}, got {_kind(value)}")
+    if hint is float and not math.isfinite(value):
+        raise CodecError(f"{where}: expected a finite number, got {value}")
+    if hint is int and abs(value) > _LARGEST_INT:
+        raise CodecError(f"{where}: expected an integer of at most 64 bits")
+    if hint is str and not is_text(value):
+        raise CodecError(f"{where}: expected text, got a lone surrogate in {value[:40]!a}")
     return value
 
 
 def _kind(value: Any) -> str:
-    return "nothing" if value is None else f"{type(value).__name__} {str(value)[:40]!r}"
+    return "nothing" if value is None else f"{type(value).__name__} {str(value)[:40]!a}"

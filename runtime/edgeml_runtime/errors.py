@@ -22,7 +22,6 @@ A message names what failed, what was expected and what came, with units, and wh
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -50,6 +49,8 @@ class UnknownNameError(InputError):
     """A name that is not registered; the message lists the nearest ones."""
 
     def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
+        import difflib  # only who errs pays for it
+
         known = sorted(known)
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else "known: " + ", ".join(known)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from pathlib import Path
 
 from edgeml_runtime.errors import InputError
@@ -12,43 +11,49 @@ from edgeml_runtime.errors import InputError
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write to a temporary name beside `path`, fsync, rename; InputError where that is not possible."""
-    path = Path(path)
-    if path.is_dir():
-        raise InputError(f"cannot write {path}: it is a folder; give a file name")
-    temporary = None
+    target = _target(path)
+    temporary = target.with_name(f".{target.name[:200]}.{os.urandom(6).hex()}.part")
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        with os.fdopen(descriptor, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)  # mkstemp is private; a bundle is not
-        Path(temporary).replace(path)
-        temporary = None
+        temporary.replace(target)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
+        with contextlib.suppress(OSError):  # it is gone where all went well
+            temporary.unlink()
 
 
 def check_writable(path: Path) -> None:
     """Refuse an output path before long work starts; raises InputError."""
-    path = Path(path)
-    if path.is_dir():
-        raise InputError(f"cannot write {path}: it is a folder; give a file name")
-    if not path.parent.is_dir():
-        raise InputError(f"cannot write {path}: folder {path.parent} does not exist")
-    if not os.access(path.parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+    target = _target(path)
+    if not target.parent.is_dir():
+        raise InputError(f"cannot write {path}: folder {target.parent} does not exist")
+    if not os.access(target.parent, os.W_OK) or (target.exists() and not os.access(target, os.W_OK)):
         raise InputError(f"cannot write {path}: permission denied")
 
 
-def read_file(path: Path, what: str) -> bytes:
-    """The bytes of `path`; raises InputError naming `what` it should have been."""
+def _target(path: Path) -> Path:
+    """What a rename may replace: through links, and never a folder or a device such as /dev/null."""
     try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read {what} {path}: {error.strerror or error}") from error
+        target = Path(path).resolve()
+        exists, regular = target.exists(), target.is_file()
+    except (OSError, ValueError, RuntimeError) as error:  # a loop of links, a NUL in the name
+        raise InputError(f"cannot write {str(path)!r}: {error}") from error
+    if target.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder; give a file name")
+    if exists and not regular:
+        raise InputError(f"cannot write {path}: it is not a regular file")
+    return target
+
+
+def read_file(path: Path, what: str, limit: int | None = None) -> bytes:
+    """The bytes of `path`, at most `limit` and one more; raises InputError naming `what` it should be."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(-1 if limit is None else limit + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise InputError(f"cannot read {what} {str(path)!r}: {reason}") from error

@@ -7,18 +7,25 @@ That single rule covers duplicate keys, other number spellings, white space and 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from edgeml_runtime.archive import ENTRY_NAME, MAX_BUNDLE_BYTES
 from edgeml_runtime.codec import CodecError, decode, encode
 from edgeml_runtime.errors import ManifestError
 from edgeml_runtime.signature import Scalar, Signature
 
 FORMAT = 1  # of the bundle; raised when a reader of today could not read it
+MANIFEST = "manifest.json"
+RESERVED = (MANIFEST, "manifest.sig")  # a signature over the manifest cannot be listed in it
 MAX_MANIFEST_BYTES = 1 << 20
-_NAME = re.compile(r"[a-z0-9._-]{1,64}")
+MAX_DEPTH = 12  # of nested lists and tables
+MAX_STRING = 4096  # characters
+MAX_ITEMS = 1 << 16  # of one list or table
+_MAX_DIGITS = 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -31,9 +38,9 @@ class FileEntry:
     sha256: str
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name) or self.name == "manifest.json" or self.name.startswith("."):
-            raise ValueError(f"file name {self.name!r} is not of [a-z0-9._-]")
-        if self.size_bytes < 0 or not _SHA256.fullmatch(self.sha256):
+        if not ENTRY_NAME.fullmatch(self.name) or self.name in RESERVED:
+            raise ValueError(f"file name {self.name[:80]!a} is reserved or not of [a-z0-9._-]")
+        if not 0 <= self.size_bytes <= MAX_BUNDLE_BYTES or not _SHA256.fullmatch(self.sha256):
             raise ValueError(f"file {self.name!r} has a malformed size or sha256")
 
 
@@ -62,6 +69,10 @@ class Tolerance:
     atol: float
     rtol: float
 
+    def __post_init__(self) -> None:
+        if not (0 <= self.atol < math.inf and 0 <= self.rtol < math.inf):
+            raise ValueError(f"tolerance of {self.output!r} must be finite and at least 0")
+
 
 @dataclass(frozen=True, slots=True)
 class Fixture:
@@ -69,7 +80,7 @@ class Fixture:
 
     inputs: tuple[GoldenTensor, ...]
     outputs: tuple[GoldenTensor, ...]
-    tolerances: tuple[Tolerance, ...]
+    tolerances: tuple[Tolerance, ...]  # one for each output, in their order
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,20 +150,38 @@ class Manifest:
         names = [f.name for f in self.files]
         if names != sorted(set(names)):
             raise ValueError("files must be sorted by name, each once")
-        golden = (*self.fixture.inputs, *self.fixture.outputs)
-        for name in (self.artifact, *(g.file for g in golden)):
+        if not (self.name and self.artifact_format and self.scheme):
+            raise ValueError("name, artifact_format and scheme must not be empty")
+        if not self.signature.methods:
+            raise ValueError("signature has no methods")
+        fixture = self.fixture
+        for what, specs, given in (
+            ("inputs", self.signature.inputs, [g.tensor for g in fixture.inputs]),
+            ("outputs", self.signature.outputs, [g.tensor for g in fixture.outputs]),
+            ("tolerances", self.signature.outputs, [t.output for t in fixture.tolerances]),
+        ):
+            wanted = [spec.name for spec in specs]
+            if given != wanted:
+                raise ValueError(f"fixture.{what} must be {wanted} as in the signature, got {given}")
+            free = [spec.name for spec in specs if spec.shape[:1] != (None,)]
+            if free:
+                raise ValueError(f"the first axis of {free[0]!r} must be the batch (null)")
+        used = [self.artifact, *(g.file for g in (*fixture.inputs, *fixture.outputs))]
+        if len(set(used)) != len(used):
+            raise ValueError("the artifact and every golden tensor need a file of their own")
+        for name in used:
             if name not in names:
-                raise ValueError(f"{name!r} is not among the files")
+                raise ValueError(f"{name[:80]!a} is not among the files")
 
 
 def dump_manifest(manifest: Manifest) -> bytes:
-    """The canonical bytes."""
-    text = json.dumps(encode(manifest), sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return text.encode("ascii")
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number")
+    """The canonical bytes; raises CodecError for what JSON cannot hold."""
+    try:
+        return json.dumps(encode(manifest), sort_keys=True, separators=(",", ":"), allow_nan=False).encode(
+            "ascii"
+        )
+    except (TypeError, ValueError) as error:
+        raise CodecError(f"manifest cannot be written: {error}") from error
 
 
 def parse_manifest(content: bytes) -> Manifest:
@@ -160,9 +189,15 @@ def parse_manifest(content: bytes) -> Manifest:
     if len(content) > MAX_MANIFEST_BYTES:
         raise ManifestError(f"manifest has {len(content)} bytes, at most {MAX_MANIFEST_BYTES} are read")
     try:
-        document: Any = json.loads(content.decode("ascii"), parse_constant=_refuse_constant)
+        document: Any = json.loads(
+            content.decode("ascii"),
+            parse_constant=_refuse_number,
+            parse_int=_parse_int,
+            parse_float=_parse_float,
+        )
     except (ValueError, RecursionError) as error:
         raise ManifestError(f"manifest is not JSON in ASCII: {error}") from error
+    _check_limits(document)
     version = document.get("format") if isinstance(document, dict) else None
     if type(version) is int and version > FORMAT:
         raise ManifestError(
@@ -175,5 +210,35 @@ def parse_manifest(content: bytes) -> Manifest:
     if manifest.format != FORMAT:
         raise ManifestError(f"bundle format {manifest.format} is unknown; this runtime reads {FORMAT}")
     if dump_manifest(manifest) != content:
-        raise ManifestError("manifest is not in canonical form (key order, spacing or number spelling)")
+        raise ManifestError(
+            "manifest is not in canonical form (order or repetition of keys, spacing, number spelling)"
+        )
     return manifest
+
+
+def _refuse_number(text: str) -> float:
+    raise ValueError(f"number {text[:40]} is not finite or too long")
+
+
+def _parse_int(text: str) -> int:
+    return int(text) if len(text) <= _MAX_DIGITS else int(_refuse_number(text))
+
+
+def _parse_float(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _refuse_number(text)
+
+
+def _check_limits(value: Any, depth: int = 0) -> None:
+    """Bounds whatever JSON may hold, so that nothing behind it needs to think of size."""
+    if isinstance(value, str) and len(value) > MAX_STRING:
+        raise ManifestError(f"manifest: a string has {len(value)} characters, at most {MAX_STRING} are read")
+    if not isinstance(value, (dict, list)):
+        return
+    if depth == MAX_DEPTH or len(value) > MAX_ITEMS:
+        raise ManifestError(f"manifest: nested deeper than {MAX_DEPTH} or a list longer than {MAX_ITEMS}")
+    for item in value:
+        _check_limits(item, depth + 1)
+    if isinstance(value, dict):
+        for item in value.values():
+            _check_limits(item, depth + 1)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edgeml_runtime.affine import Quantizer
 from edgeml_runtime.bundle import Bundle, read_bundle
 from edgeml_runtime.engines import choose_engine
-from edgeml_runtime.errors import EngineError, InputError, SignatureError
-from edgeml_runtime.signature import Array, Method, check_feeds, check_input, dequantize, quantize
+from edgeml_runtime.errors import EngineError, EngineFailedError, InputError, SignatureError
+from edgeml_runtime.inputs import InputGate
+from edgeml_runtime.signature import Array, Method, check_feeds, dequantize, quantize
+
+MAX_THREADS = 256
 
 
 class Session:
@@ -21,11 +26,11 @@ class Session:
     Callers pass and get real values: where the artifact is quantized, the session converts at the edge.
     """
 
-    __slots__ = ("_call", "_handle", "_input", "_pid", "_predict", "bundle", "engine", "signature", "threads")
+    __slots__ = ("_calls", "_gate", "_handle", "_pid", "bundle", "engine", "signature", "threads")
 
     def __init__(self, bundle: Bundle, *, engine: str | None = None, threads: int = 1) -> None:
-        if threads < 1:
-            raise InputError(f"threads must be at least 1, got {threads}")
+        if not 1 <= threads <= MAX_THREADS:
+            raise InputError(f"threads must be 1 to {MAX_THREADS}, got {threads}")
         chosen = choose_engine(bundle.manifest.artifact_format, engine)
         self.bundle = bundle
         self.engine = chosen
@@ -34,9 +39,8 @@ class Session:
         self._pid = os.getpid()
         self._handle = chosen.open(bundle.artifact, self.signature, threads)
         inputs = self.signature.inputs
-        self._input = inputs[0] if len(inputs) == 1 else None
-        self._call = {method.name: _Call(self, method) for method in self.signature.methods}
-        self._predict = self._call.get("predict")
+        self._gate = InputGate(inputs[0]) if len(inputs) == 1 else None
+        self._calls = {method.name: _Call(self, method) for method in self.signature.methods}
 
     def predict(self, x: Any) -> Any:
         """What the original model's `predict` returns for rows `x`: class labels or values.
@@ -44,8 +48,7 @@ class Session:
         x: [batch, ...] as the signature says, or a mapping of input name to array. Raises SignatureError for
         input that does not fit, EngineFailedError where the engine fails.
         """
-        call = self._predict
-        return call(x) if call is not None else self.call("predict", x)
+        return self.call("predict", x)
 
     def predict_proba(self, x: Any) -> Any:
         """Class probabilities, float32[batch, classes], where the original model has them."""
@@ -57,10 +60,10 @@ class Session:
 
     def call(self, method: str, x: Any) -> Any:
         """Any method of the signature by its name."""
-        call = self._call.get(method)
+        call = self._calls.get(method)
         if call is None:
-            self.signature.method(method)  # raises, naming the methods there are
-            raise SignatureError(f"this model has no {method}")
+            known = ", ".join(self._calls)
+            raise SignatureError(f"this model has no {method}; it has {known}")
         return call(x)
 
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Array]:
@@ -84,10 +87,9 @@ class Session:
 
     def _feed(self, x: Any) -> list[Array]:
         """Checked, stored inputs in the signature's order."""
-        spec = self._input
-        if spec is not None and not isinstance(x, Mapping):
-            array = check_input(spec, x)
-            return [array if spec.affine is None else quantize(spec, array)]
+        # The type first: asking an abstract class costs more than everything else here.
+        if self._gate is not None and (type(x) is np.ndarray or not isinstance(x, Mapping)):
+            return [self._gate(x)]
         specs = self.signature.inputs
         if not isinstance(x, Mapping):
             names = ", ".join(s.describe() for s in specs)
@@ -98,35 +100,47 @@ class Session:
 class _Call:
     """One method, prepared: which outputs to ask for and how to decode them."""
 
-    __slots__ = ("_labels", "_method", "_outputs", "_session", "_specs")
+    __slots__ = ("_decoders", "_outputs", "_returns", "_session")
 
     def __init__(self, session: Session, method: Method) -> None:
         self._session = session
-        self._method = method
         self._outputs = method.outputs
-        self._specs = tuple(session.signature.output(name) for name in method.outputs)
-        self._labels = tuple(labels.array() for labels in method.labels)
+        self._returns = method.returns
+        specs = [session.signature.output(name) for name in method.outputs]
+        self._decoders: list[Callable[[Array], Array] | None] = [
+            Quantizer(spec.affine, spec.dtype).dequantize if spec.affine is not None else None
+            for spec in specs
+        ]
+        if method.labels:  # of the only output, which the signature sees to
+            tables = tuple(labels.array() for labels in method.labels)
+            self._decoders = [functools.partial(_decode_labels, tables)]
 
     def __call__(self, x: Any) -> Any:
         session = self._session
         results = session._execute(self._outputs, session._feed(x))
-        if len(results) == 1:
-            result = results[0]
-            if self._labels:
-                return _decode_labels(result, self._labels)
-            spec = self._specs[0]
-            result = result if spec.affine is None else dequantize(spec, result)
-            return [result] if self._method.returns == "list" else result
-        values = [dequantize(spec, r) for spec, r in zip(self._specs, results, strict=True)]
-        if self._method.returns == "mapping":
-            return dict(zip(self._outputs, values, strict=True))
-        return values
+        for position, decode in enumerate(self._decoders):
+            if decode is not None:
+                results[position] = decode(results[position])
+        if self._returns == "array":
+            return results[0]
+        return results if self._returns == "list" else dict(zip(self._outputs, results, strict=True))
 
 
-def _decode_labels(indices: Array, labels: tuple[Array, ...]) -> Array:
-    if len(labels) == 1:
-        return labels[0][indices]
-    return np.stack([table[indices[:, j]] for j, table in enumerate(labels)], axis=1)
+def _decode_labels(tables: tuple[Array, ...], indices: Array) -> Array:
+    if len(tables) == 1:
+        return _look_up(tables[0], indices)
+    return np.stack([_look_up(table, indices[:, j]) for j, table in enumerate(tables)], axis=1)
+
+
+def _look_up(labels: Array, indices: Array) -> Array:
+    # numpy would take a negative index for one from the end.
+    if indices.min() < 0 or indices.max() >= len(labels):
+        raise EngineFailedError(
+            f"the artifact gave class indices from {indices.min()} to {indices.max()}, "
+            f"its labels go from 0 to {len(labels) - 1}"
+        )
+    decoded: Array = labels[indices]
+    return decoded
 
 
 def load(source: str | Path | bytes | Bundle, *, engine: str | None = None, threads: int = 1) -> Session:

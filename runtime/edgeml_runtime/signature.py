@@ -1,46 +1,37 @@
 """What goes into a model and what comes out: names, dtypes, shapes, units of quantization, class labels.
 
 A `TensorSpec` describes the tensor inside the artifact. Callers always pass and get *real* values: where the
-artifact stores a quantized tensor, `affine` says how (real = (stored - zero_point) * scale), and the session
-converts at the edge.
+artifact stores a quantized tensor, `affine` says how, and the session converts at the edge.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgeml_runtime.affine import QUANTIZED_DTYPES, Affine, Array, dequantize, quantize
 from edgeml_runtime.errors import SignatureError
+from edgeml_runtime.inputs import check_feeds, check_input
 
-Array = NDArray[Any]
+__all__ = [
+    "Affine", "Array", "ClassLabels", "Method", "Scalar", "Signature", "TensorSpec",
+    "check_feeds", "check_input", "dequantize", "format_shape", "quantize",
+]  # fmt: skip
+
 Scalar = bool | int | float | str
 
-TENSOR_DTYPES = (
-    "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool", "str",
-)  # fmt: skip
-_KINDS = {"f": "real numbers", "i": "integers", "u": "integers", "b": "booleans", "U": "strings"}
-
-
-@dataclass(frozen=True, slots=True)
-class Affine:
-    """real = (stored - zero_point) * scale; one value for the tensor or one for each column (last axis).
-
-    `zero_point` is real-valued: a per-column standardization folded into the quantization moves it off the
-    integer grid.
-    """
-
-    scale: tuple[float, ...]
-    zero_point: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        if not self.scale or len(self.scale) != len(self.zero_point):
-            raise ValueError("scale and zero_point need the same length, at least 1")
-        if not all(s > 0 for s in self.scale):
-            raise ValueError("scale must be positive")
+TENSOR_DTYPES = ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool", "str")
+LABEL_DTYPES = {
+    **dict.fromkeys(("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"), int),
+    **dict.fromkeys(("float16", "float32", "float64"), float),
+    "bool": bool,
+    "str": str,
+}
+MAX_RANK = 8  # of a tensor: LiteRT's kernels stop there
+MAX_AXIS = (1 << 31) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +48,20 @@ class TensorSpec:
     allow_nan: bool = False
 
     def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("a tensor needs a name")
         if self.dtype not in TENSOR_DTYPES:
             raise ValueError(f"dtype {self.dtype!r} is not one of {', '.join(TENSOR_DTYPES)}")
-        if any(d is not None and d < 0 for d in self.shape):
-            raise ValueError(f"shape {self.shape} has a negative size")
+        if len(self.shape) > MAX_RANK or any(d is not None and not 0 <= d <= MAX_AXIS for d in self.shape):
+            raise ValueError(f"shape {self.shape} has more than {MAX_RANK} axes, or one out of range")
+        if self.affine is not None:
+            if self.dtype not in QUANTIZED_DTYPES:
+                raise ValueError(
+                    f"dtype {self.dtype!r} with affine is not one of {', '.join(QUANTIZED_DTYPES)}"
+                )
+            columns = len(self.affine.scale)
+            if columns > 1 and self.shape[-1:] != (columns,):
+                raise ValueError(f"affine has {columns} columns, shape {self.shape} has not")
 
     @property
     def real_dtype(self) -> str:
@@ -79,9 +80,26 @@ class ClassLabels:
     dtype: str
     values: tuple[Scalar, ...]
 
+    def __post_init__(self) -> None:
+        kind = LABEL_DTYPES.get(self.dtype)
+        if kind is None:
+            raise ValueError(f"label dtype {self.dtype!r} is not one of {', '.join(LABEL_DTYPES)}")
+        if not self.values or len(set(self.values)) != len(self.values):
+            raise ValueError("labels must be different from each other and at least one")
+        if not all(type(value) is kind and _holds(self.dtype, value) for value in self.values):
+            raise ValueError(f"labels must all be {self.dtype}, finite and without NUL characters")
+
     def array(self) -> Array:
         """The labels as the original framework holds them (`classes_`)."""
         return np.array(self.values, dtype=None if self.dtype == "str" else self.dtype)
+
+
+def _holds(dtype: str, value: Scalar) -> bool:
+    if isinstance(value, str):
+        return "\0" not in value  # numpy drops them
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return dtype == "bool" or np.iinfo(dtype).min <= value <= np.iinfo(dtype).max
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +129,11 @@ class Signature:
             names = [s.name for s in specs]
             if not names or len(set(names)) != len(names):
                 raise ValueError(f"{what} names must be unique and at least one, got {names}")
-        known = {s.name for s in self.outputs}
+        if len({m.name for m in self.methods}) != len(self.methods):
+            raise ValueError(f"method names must be unique, got {[m.name for m in self.methods]}")
+        outputs = {s.name: s for s in self.outputs}
         for method in self.methods:
-            missing = [name for name in method.outputs if name not in known]
-            if missing or not method.outputs:
-                raise ValueError(f"method {method.name!r} names outputs that do not exist: {missing}")
-            if len(method.outputs) > 1 and (method.returns == "array" or method.labels):
-                raise ValueError(f"method {method.name!r} cannot return {len(method.outputs)} outputs as one")
+            _check_method(method, outputs)
 
     def output(self, name: str) -> TensorSpec:
         """The output of that name."""
@@ -135,126 +151,25 @@ class Signature:
         raise SignatureError(f"this model has no {name}; it has {known}")
 
 
+def _check_method(method: Method, outputs: dict[str, TensorSpec]) -> None:
+    missing = [name for name in method.outputs if name not in outputs]
+    if missing or not method.outputs:
+        raise ValueError(f"method {method.name!r} names outputs that do not exist: {missing}")
+    if len(method.outputs) > 1 and (method.returns == "array" or method.labels):
+        raise ValueError(f"method {method.name!r} cannot return {len(method.outputs)} outputs as one")
+    if method.labels:
+        spec = outputs[method.outputs[0]]
+        if spec.affine is not None or spec.dtype not in ("int8", "int16", "int32", "int64", "uint8"):
+            raise ValueError(
+                f"method {method.name!r} needs class indices, {spec.name!r} is {spec.real_dtype}"
+            )
+        if len(method.labels) > 1 and (len(spec.shape) != 2 or spec.shape[1] != len(method.labels)):
+            raise ValueError(
+                f"method {method.name!r} has {len(method.labels)} label tables, not so {spec.describe()}"
+            )
+
+
 def format_shape(shape: tuple[int | None, ...]) -> str:
     """For messages: `[batch, 49, 10, 1]`; other free axes print as `any`."""
     names = ("batch" if axis == 0 else "any" for axis in range(len(shape)))
     return "[" + ", ".join(str(n) if d is None else str(d) for d, n in zip(shape, names, strict=True)) + "]"
-
-
-def check_input(spec: TensorSpec, value: Any, *, strict: bool = False) -> Array:
-    """`value` as a C-contiguous native array of the spec's real dtype, shape [batch, ...].
-
-    Not strict: what converts without changing its kind is converted (float64 or int64 to float32). Strict:
-    the dtype must be the spec's. Raises SignatureError naming the tensor, what was expected and what came.
-    """
-    array = value if type(value) is np.ndarray else _as_array(spec, value)
-    wanted = spec.real_dtype
-    if array.dtype.name != wanted or not array.dtype.isnative:
-        array = _convert_dtype(spec, array, wanted, strict=strict)
-    shape = array.shape
-    if shape[1:] != spec.shape[1:] or len(shape) != len(spec.shape) or spec.shape[:1] != (None,):
-        _check_shape(spec, shape)
-    if not array.flags.c_contiguous:
-        array = np.ascontiguousarray(array)
-    if array.dtype.kind == "f" and not spec.allow_nan:
-        _check_finite(spec, array)
-    return array
-
-
-def _as_array(spec: TensorSpec, value: Any) -> Array:
-    to_numpy = getattr(value, "to_numpy", None)
-    try:
-        return np.asarray(to_numpy() if to_numpy is not None else value)
-    except (ValueError, TypeError) as error:
-        raise SignatureError(f"input {spec.describe()}: cannot make an array of it: {error}") from error
-
-
-def _convert_dtype(spec: TensorSpec, array: Array, wanted: str, *, strict: bool) -> Array:
-    got = f"{array.dtype.name}{'' if array.dtype.isnative else ' of foreign byte order'}"
-    if wanted == "str":
-        if array.dtype.kind in "UO" and not strict:
-            return array.astype(np.str_)
-        raise SignatureError(f"input {spec.describe()}: expected strings, got {got}")
-    target = np.dtype(wanted)
-    if strict or array.dtype.kind not in "fiub" or not np.can_cast(array.dtype, target, "same_kind"):
-        raise SignatureError(
-            f"input {spec.describe()}: expected {_KINDS[target.kind]} as {wanted}, got {got}; "
-            f"convert it with .astype({wanted!r}) if that is what you mean"
-        )
-    if target.kind in "iu" and array.size:
-        limits = np.iinfo(target)
-        if array.min() < limits.min or array.max() > limits.max:
-            raise SignatureError(
-                f"input {spec.describe()}: values {array.min()} to {array.max()} do not fit in {wanted}"
-            )
-    with np.errstate(over="ignore"):
-        return array.astype(target)
-
-
-def _check_shape(spec: TensorSpec, shape: tuple[int, ...]) -> None:
-    if len(shape) != len(spec.shape):
-        hint = ""
-        if len(shape) == len(spec.shape) - 1:
-            hint = "; for one row, pass x[None]"
-        raise SignatureError(
-            f"input {spec.describe()}: expected rank {len(spec.shape)}, got shape {list(shape)}{hint}"
-        )
-    for axis, (got, wanted) in enumerate(zip(shape, spec.shape, strict=True)):
-        if wanted is not None and got != wanted:
-            raise SignatureError(
-                f"input {spec.describe()}: axis {axis} must be {wanted}, got shape {list(shape)}"
-            )
-
-
-def _check_finite(spec: TensorSpec, array: Array) -> None:
-    # The sum of finite values is finite except when it overflows, so the usual case is one pass.
-    with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(np.add.reduce(array, axis=None)) or bool(np.isfinite(array).all()):
-            return
-    where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-    raise SignatureError(
-        f"input {spec.describe()}: {array[where]} at index {list(where)}; this model takes finite values only"
-    )
-
-
-def check_feeds(
-    specs: tuple[TensorSpec, ...], feeds: Mapping[str, Any], *, strict: bool = False
-) -> list[Array]:
-    """Arrays in the order of `specs`, all with the same batch; raises SignatureError."""
-    missing = [s.name for s in specs if s.name not in feeds]
-    extra = [str(name) for name in feeds if all(s.name != name for s in specs)]
-    if missing or extra:
-        raise SignatureError(
-            f"expected inputs {', '.join(s.describe() for s in specs)}; "
-            + "; ".join(
-                f"{what}: {', '.join(names)}"
-                for what, names in (("missing", missing), ("unknown", extra))
-                if names
-            )
-        )
-    arrays = [check_input(spec, feeds[spec.name], strict=strict) for spec in specs]
-    batches = {a.shape[0] for a, s in zip(arrays, specs, strict=True) if s.shape[:1] == (None,)}
-    if len(batches) > 1:
-        sizes = ", ".join(f"{s.name} {a.shape[0]}" for s, a in zip(specs, arrays, strict=True))
-        raise SignatureError(f"inputs differ in their number of rows: {sizes}")
-    return arrays
-
-
-def quantize(spec: TensorSpec, real: Array) -> Array:
-    """Real float32 values as the artifact stores them; saturates at the dtype's limits."""
-    affine = spec.affine
-    if affine is None:
-        return real
-    limits = np.iinfo(spec.dtype)
-    scaled = real / np.asarray(affine.scale, np.float32) + np.asarray(affine.zero_point, np.float32)
-    np.rint(scaled, out=scaled)
-    return np.clip(scaled, limits.min, limits.max, out=scaled).astype(spec.dtype)
-
-
-def dequantize(spec: TensorSpec, stored: Array) -> Array:
-    """The real float32 values of what the artifact stores."""
-    affine = spec.affine
-    if affine is None:
-        return stored
-    zero_point = np.asarray(affine.zero_point, np.float32)
-    return (stored.astype(np.float32) - zero_point) * np.asarray(affine.scale, np.float32)

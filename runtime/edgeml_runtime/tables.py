@@ -5,19 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgeml_runtime.bundle import npy_bytes
 from edgeml_runtime.errors import InputError, MissingDependencyError
 from edgeml_runtime.files import read_file, write_atomically
-from edgeml_runtime.signature import Array, Signature
+from edgeml_runtime.npy import npy_bytes
+from edgeml_runtime.signature import Array, Signature, TensorSpec
 
 READABLE = (".npy", ".npz", ".csv", ".parquet")
 WRITABLE = (".npy", ".npz", ".csv", ".json")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")  # what int64 holds
+_FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # of the zip format, so that the same result gives the same bytes
 
 
 def read_arrays(path: Path) -> dict[str, Array]:
@@ -53,11 +57,12 @@ def _read_parquet(path: Path) -> dict[str, Array]:
         import pyarrow.parquet
     except ImportError as error:
         raise MissingDependencyError(f"reading {path} needs pyarrow: pip install pyarrow") from error
+    content = read_file(path, "data file")
     try:
-        table = pyarrow.parquet.read_table(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
-    return {name: table.column(name).to_numpy() for name in table.column_names}
+        table = pyarrow.parquet.read_table(io.BytesIO(content))
+        return {name: table.column(name).to_numpy() for name in table.column_names}
+    except (pyarrow.ArrowException, OSError, KeyError) as error:
+        raise InputError(f"cannot read {path}: not a parquet table of plain columns ({error})") from error
 
 
 def _read_csv(path: Path, content: bytes) -> dict[str, Array]:
@@ -80,6 +85,8 @@ def _read_csv(path: Path, content: bytes) -> dict[str, Array]:
 
 def _number(cell: str) -> float | None:
     """The number in a cell, NaN for an empty one, None for text."""
+    if "_" in cell:  # which Python would skip
+        return None
     try:
         return float(cell) if cell.strip() else float("nan")
     except ValueError:
@@ -90,11 +97,9 @@ def _column(cells: list[str]) -> Array:
     numbers = [_number(cell) for cell in cells]
     if any(number is None for number in numbers):
         return np.array(cells)
-    column = np.array(numbers, np.float64)
-    if cells and all(cell.strip().lstrip("+-").isdigit() for cell in cells):
-        whole = column.astype(np.int64)
-        return whole if np.array_equal(whole, column) else column
-    return column
+    if cells and all(_INTEGER.fullmatch(cell.strip()) for cell in cells):
+        return np.array([int(cell) for cell in cells], np.int64)
+    return np.array(numbers, np.float64)
 
 
 def as_inputs(signature: Signature, arrays: Mapping[str, Array], path: Path) -> Any:
@@ -108,7 +113,7 @@ def as_inputs(signature: Signature, arrays: Mapping[str, Array], path: Path) -> 
             return arrays.get("x", next(iter(arrays.values())))
         if len(spec.shape) == 2 and all(a.ndim == 1 for a in arrays.values()):
             if spec.shape[1] in (None, len(arrays)):
-                return np.stack(list(arrays.values()), axis=1)
+                return np.stack([_checked_column(spec, *item, path) for item in arrays.items()], axis=1)
             raise InputError(
                 f"{path}: expected {spec.shape[1]} columns for {spec.describe()}, "
                 f"got {len(arrays)}: {', '.join(arrays)}"
@@ -116,6 +121,16 @@ def as_inputs(signature: Signature, arrays: Mapping[str, Array], path: Path) -> 
     expected = ", ".join(s.describe() for s in signature.inputs)
     got = ", ".join(f"{name}: {a.dtype}{list(a.shape)}" for name, a in arrays.items())
     raise InputError(f"{path}: expected {expected}; got {got}")
+
+
+def _checked_column(spec: TensorSpec, name: str, column: Array, path: Path) -> Array:
+    # numpy would stack numbers and text into text.
+    text = column.dtype.kind not in "fiub"
+    if text != (spec.real_dtype == "str"):
+        raise InputError(
+            f"{path}: column {name!r} holds {'text' if text else 'numbers'}, expected {spec.describe()}"
+        )
+    return column
 
 
 def write_result(path: Path, result: Any) -> None:
@@ -131,9 +146,7 @@ def write_result(path: Path, result: Any) -> None:
     if suffix == ".json":
         content = (json.dumps(plain(result)) + "\n").encode()
     elif suffix == ".npz":
-        buffer = io.BytesIO()
-        np.savez(buffer, **(named or {"output": result}))
-        content = buffer.getvalue()
+        content = _npz_bytes(named or {"output": result})
     elif named is not None:
         raise InputError(f"cannot write {len(named)} outputs to {path}: use .npz or .json")
     else:
@@ -152,6 +165,14 @@ def plain(result: Any) -> Any:
         values[~np.isfinite(result)] = None
         return values.tolist()
     return result.tolist()
+
+
+def _npz_bytes(arrays: Mapping[str, Array]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, array in arrays.items():
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", _FIRST_DATE), npy_bytes(array))
+    return buffer.getvalue()
 
 
 def _csv_bytes(result: Array) -> bytes:

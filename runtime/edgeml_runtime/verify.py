@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,10 +17,13 @@ from edgeml_runtime.signature import Array
 
 @dataclass(frozen=True, slots=True)
 class OutputCheck:
-    """One output against its golden vector; `rows_outside` are the rows beyond the tolerance."""
+    """One output against its golden vector; `rows_outside` are the rows beyond the tolerance.
+
+    `max_abs_difference` is None where it is no number: shapes differ, or one side is NaN or infinite.
+    """
 
     output: str
-    max_abs_difference: float
+    max_abs_difference: float | None
     atol: float
     rtol: float
     rows_outside: tuple[int, ...]
@@ -40,13 +44,18 @@ class Verification:
 
 
 def verify(bundle: Bundle, *, engine: str | None = None) -> Verification:
-    """Run the golden vectors; without an installed engine they are reported as not run, with the pip line."""
+    """Run the golden vectors; where no engine is installed they are reported as not run, with the pip line.
+
+    Raises MissingDependencyError for an engine asked for by name, EngineFailedError where the engine fails.
+    """
     manifest = bundle.manifest
     inputs = bundle.golden(manifest.fixture.inputs)
     rows = len(next(iter(inputs.values())))
     try:
         session = Session(bundle, engine=engine)
     except MissingDependencyError as error:
+        if engine is not None:
+            raise
         return Verification(manifest.name, bundle.digest, "not run", None, None, rows, (), str(error))
     results = session.run(inputs)
     golden = bundle.golden(manifest.fixture.outputs)
@@ -66,19 +75,31 @@ def verify(bundle: Bundle, *, engine: str | None = None) -> Verification:
 
 
 def _compare(tolerance: Tolerance, got: Array, want: Array) -> OutputCheck:
+    """got, want: [rows, ...] of any dtype."""
     if got.shape != want.shape:
-        outside = np.ones(len(want), bool)
-        worst = float("inf")
-    elif want.dtype.kind == "f":
-        difference = np.abs(got.astype(np.float64) - want)
-        difference[np.isnan(got) & np.isnan(want)] = 0.0
-        difference[np.isnan(difference)] = np.inf
-        outside = difference > tolerance.atol + tolerance.rtol * np.abs(want)
-        worst = float(difference.max(initial=0.0))
+        return OutputCheck(tolerance.output, None, tolerance.atol, tolerance.rtol, tuple(range(len(want))))
+    if want.dtype.kind == "f":
+        gap = _gap(got, want)
+        outside = gap > tolerance.atol + tolerance.rtol * np.nan_to_num(np.abs(want), posinf=0.0)
     else:
         outside = got != want
-        numeric = want.dtype.kind in "iub"
-        gap = np.abs(got.astype(np.float64) - want) if numeric else outside.astype(np.float64)
-        worst = float(gap.max(initial=0.0))
+        gap = np.abs(got.astype(np.float64) - want) if want.dtype.kind in "iu" else outside.astype(np.float64)
+    worst = float(gap.max(initial=0.0))
     rows = np.flatnonzero(outside.reshape(len(want), -1).any(axis=1))
-    return OutputCheck(tolerance.output, worst, tolerance.atol, tolerance.rtol, tuple(int(r) for r in rows))
+    return OutputCheck(
+        output=tolerance.output,
+        max_abs_difference=worst if math.isfinite(worst) else None,
+        atol=tolerance.atol,
+        rtol=tolerance.rtol,
+        rows_outside=tuple(int(row) for row in rows),
+    )
+
+
+def _gap(got: Array, want: Array) -> Array:
+    """|got - want|, 0 where both are the same NaN or infinity, infinite where only one is."""
+    same = (got == want) | (np.isnan(got) & np.isnan(want))
+    with np.errstate(invalid="ignore"):  # inf - inf of opposite signs is infinite, of the same sign "same"
+        gap: Array = np.abs(got.astype(np.float64) - want)
+    gap[np.isnan(gap)] = np.inf
+    gap[same] = 0.0
+    return gap

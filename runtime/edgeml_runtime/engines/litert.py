@@ -5,11 +5,12 @@ An interpreter owns its tensors, so calls from several threads take turns under 
 
 from __future__ import annotations
 
-import importlib
 import threading
 from typing import Any
 
-from edgeml_runtime.engines import Engine
+import numpy as np
+
+from edgeml_runtime.engines import Engine, Found, check_agreement, import_engine
 from edgeml_runtime.errors import EngineFailedError
 from edgeml_runtime.signature import Array, Signature
 
@@ -17,17 +18,12 @@ from edgeml_runtime.signature import Array, Signature
 class _Handle:
     __slots__ = ("_get", "_inputs", "_interpreter", "_invoke", "_lock", "_outputs", "_set", "_shapes")
 
-    def __init__(self, interpreter: Any, signature: Signature) -> None:
-        runner = interpreter.get_signature_runner()
-        inputs, outputs = runner.get_input_details(), runner.get_output_details()
-        self._inputs = tuple(int(inputs[spec.name]["index"]) for spec in signature.inputs)
-        self._outputs = {spec.name: int(outputs[spec.name]["index"]) for spec in signature.outputs}
+    def __init__(self, interpreter: Any, inputs: tuple[int, ...], outputs: dict[str, int]) -> None:
         self._interpreter = interpreter
-        self._set, self._invoke, self._get = (
-            interpreter.set_tensor,
-            interpreter.invoke,
-            interpreter.get_tensor,
-        )
+        self._inputs = inputs
+        self._outputs = outputs
+        self._set, self._invoke = interpreter.set_tensor, interpreter.invoke
+        self._get = interpreter.get_tensor  # a copy, which the next call leaves alone
         self._shapes: tuple[tuple[int, ...], ...] = ()
         self._lock = threading.Lock()
 
@@ -46,6 +42,7 @@ class _Handle:
                 raise EngineFailedError(f"LiteRT failed: {error}") from error
 
     def _resize(self, shapes: tuple[tuple[int, ...], ...]) -> None:
+        self._shapes = ()  # until it is done: an interrupted resize must not pass for one
         for index, shape in zip(self._inputs, shapes, strict=True):
             self._interpreter.resize_tensor_input(index, shape)
         self._interpreter.allocate_tensors()
@@ -54,13 +51,34 @@ class _Handle:
 
 def open_with(module: str, content: bytes, signature: Signature, threads: int) -> _Handle:
     """Open with the `Interpreter` class of that module (LiteRT's, or its predecessor's)."""
-    interpreter_class = importlib.import_module(module).Interpreter
+    interpreter_class = import_engine(module).Interpreter
     try:
         interpreter = interpreter_class(model_content=content, num_threads=threads)
+        # The runner is only asked for names: while it lives, the interpreter refuses to resize.
+        runner = interpreter.get_signature_runner()
+        inputs, outputs = runner.get_input_details(), runner.get_output_details()
+        del runner
         interpreter.allocate_tensors()
-        return _Handle(interpreter, signature)
     except (RuntimeError, ValueError, KeyError) as error:
         raise EngineFailedError(f"{module} refused the artifact: {error}") from error
+    check_agreement("input", signature.inputs, {name: _found(d) for name, d in inputs.items()})
+    # Sizes of outputs may be stale until the inputs have theirs.
+    check_agreement(
+        "output", signature.outputs, {n: Found(_found(d).dtype, None) for n, d in outputs.items()}
+    )
+    return _Handle(
+        interpreter,
+        tuple(int(inputs[spec.name]["index"]) for spec in signature.inputs),
+        {spec.name: int(outputs[spec.name]["index"]) for spec in signature.outputs},
+    )
+
+
+def _found(details: Any) -> Found:
+    sizes = [int(size) for size in details["shape_signature"]]
+    # The batch is resized, whatever size the file was made with.
+    shape = tuple(None if size < 0 or axis == 0 else size for axis, size in enumerate(sizes))
+    dtype = np.dtype(details["dtype"])
+    return Found("str" if dtype.kind in "SUO" else dtype.name, shape or None)
 
 
 def _open(content: bytes, signature: Signature, threads: int) -> _Handle:

@@ -4,40 +4,59 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgeml_runtime.engines import Engine
+import numpy as np
+
+from edgeml_runtime.engines import Engine, Found, check_agreement, import_engine
 from edgeml_runtime.errors import EngineFailedError
 from edgeml_runtime.signature import Array, Signature
 
+_DTYPES = {
+    "tensor(float)": "float32", "tensor(double)": "float64", "tensor(string)": "str", "tensor(bool)": "bool",
+    **{f"tensor({name})": name for name in ("int8", "int16", "int32", "int64", "uint8")},
+}  # fmt: skip
+_FATAL = 4  # log level: errors are raised, so they need not be printed too
+
 
 class _Handle:
-    __slots__ = ("_names", "_run")
+    __slots__ = ("_names", "_run", "_strings")
 
-    def __init__(self, session: Any, names: tuple[str, ...]) -> None:
+    def __init__(self, session: Any, signature: Signature) -> None:
         self._run = session.run
-        self._names = names
+        self._names = tuple(spec.name for spec in signature.inputs)
+        self._strings = any(spec.dtype == "str" for spec in signature.outputs)
 
     def run(self, outputs: tuple[str, ...], inputs: list[Array]) -> list[Array]:
         try:
             results: list[Array] = self._run(outputs, dict(zip(self._names, inputs, strict=True)))
         except Exception as error:
             raise EngineFailedError(f"onnxruntime failed: {error}") from error
+        if self._strings:  # which come as objects
+            return [r.astype(np.str_) if r.dtype.kind == "O" else r for r in results]
         return results
 
 
 def _open(content: bytes, signature: Signature, threads: int) -> _Handle:
-    import onnxruntime
-
+    onnxruntime = import_engine("onnxruntime")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = _FATAL
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise EngineFailedError(
             f"onnxruntime {onnxruntime.__version__} refused the artifact: {error}"
         ) from error
-    return _Handle(session, tuple(spec.name for spec in signature.inputs))
+    check_agreement("input", signature.inputs, {i.name: _found(i) for i in session.get_inputs()})
+    # A graph may say nothing, or something stale, about its outputs' sizes: their types must agree.
+    outputs = {o.name: Found(_found(o).dtype, None) for o in session.get_outputs()}
+    check_agreement("output", signature.outputs, outputs)
+    return _Handle(session, signature)
+
+
+def _found(node: Any) -> Found:
+    shape = tuple(size if isinstance(size, int) and size >= 0 else None for size in node.shape)
+    return Found(_DTYPES.get(node.type, node.type), shape or None)
 
 
 ENGINE = Engine(

@@ -1,0 +1,85 @@
+"""Affine quantization: real = (stored - zero_point) * scale, and the rounding between the two.
+
+Specification: ONNX QuantizeLinear, extended to zero points that are no integers:
+stored = clamp(rint(real / scale + f) + w), where w = floor(zero_point), f = zero_point - w, rint rounds half
+to even, and all of it is computed in float32.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from edgeml_runtime.signature import TensorSpec
+
+Array = np.ndarray[Any, Any]
+
+QUANTIZED_DTYPES = ("int8", "uint8", "int16")  # those whose every value float32 holds
+_SMALLEST, _LARGEST = 2.0**-126, float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True, slots=True)
+class Affine:
+    """real = (stored - zero_point) * scale; one value for the tensor or one for each column (last axis).
+
+    `zero_point` is real-valued: a per-column standardization folded into the quantization moves it off the
+    integer grid.
+    """
+
+    scale: tuple[float, ...]
+    zero_point: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.scale or len(self.scale) != len(self.zero_point):
+            raise ValueError("scale and zero_point need the same length, at least 1")
+        if not all(_SMALLEST <= s <= _LARGEST for s in self.scale):
+            raise ValueError("scale must be positive, finite and normal in float32")
+        if not all(abs(z) <= _LARGEST for z in self.zero_point):
+            raise ValueError("zero_point must be finite in float32")
+
+
+class Quantizer:
+    """One tensor's affine as float32 arrays, ready to be applied many times."""
+
+    __slots__ = ("_dtype", "_fraction", "_high", "_low", "_scale", "_whole", "_zero_point")
+
+    def __init__(self, affine: Affine, dtype: str) -> None:
+        zero_point = np.asarray(affine.zero_point, np.float64)
+        limits = np.iinfo(dtype)
+        self._dtype = np.dtype(dtype)
+        self._low, self._high = np.float32(limits.min), np.float32(limits.max)
+        self._scale = np.asarray(affine.scale, np.float32)
+        self._zero_point = zero_point.astype(np.float32)
+        self._whole = np.floor(zero_point).astype(np.float32)
+        self._fraction = (zero_point - np.floor(zero_point)).astype(np.float32)
+
+    def quantize(self, real: Array) -> Array:
+        """Finite real float32[..., columns] as stored values; saturates at the dtype's limits."""
+        with np.errstate(over="ignore"):  # what overflows saturates below
+            scaled = real / self._scale
+            scaled += self._fraction
+            np.rint(scaled, out=scaled)
+            scaled += self._whole
+        np.maximum(scaled, self._low, out=scaled)
+        np.minimum(scaled, self._high, out=scaled)
+        return scaled.astype(self._dtype)
+
+    def dequantize(self, stored: Array) -> Array:
+        """The real float32 values of stored ones."""
+        real = stored.astype(np.float32)
+        real -= self._zero_point
+        real *= self._scale
+        return real
+
+
+def quantize(spec: TensorSpec, real: Array) -> Array:
+    """Real float32 values as the artifact stores them; saturates at the dtype's limits."""
+    return real if spec.affine is None else Quantizer(spec.affine, spec.dtype).quantize(real)
+
+
+def dequantize(spec: TensorSpec, stored: Array) -> Array:
+    """The real float32 values of what the artifact stores."""
+    return stored if spec.affine is None else Quantizer(spec.affine, spec.dtype).dequantize(stored)
