@@ -123,6 +123,8 @@ def _offers(
     found: dict[str, Route | str] = {}
     needed: list[str] = []
     for route in routes(model.kind, target):
+        if all(isinstance(found.get(scheme), tuple) for scheme in SCHEMES):
+            break  # a longer way could only build a hub for nothing
         missing = missing_modules(tuple(m for c in route for m in c.requires))
         if missing:
             extras = ",".join(sorted({c.extra for c in route}))
