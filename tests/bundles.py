@@ -107,7 +107,7 @@ def node(operator: str, inputs: str, outputs: str, **attributes: Any) -> Any:
     return helper.make_node(operator, inputs.split(), outputs.split(), **attributes)
 
 
-def tiny_bundle_bytes() -> bytes:
+def tiny_bundle_bytes(**changes: Any) -> bytes:
     """The smallest useful bundle: y = 2x for x: float32[batch, 1]."""
     spec = {"x": ("float32", [None, 1])}
     artifact = onnx_graph([node("Add", "x x", "y")], spec, {"y": ("float32", [None, 1])}, {})
@@ -117,7 +117,7 @@ def tiny_bundle_bytes() -> bytes:
         (Method("predict", ("y",)),),
     )
     x = np.float32([[0.5]])
-    return bundle_bytes(artifact, "onnx", signature, {"x": x}, {"y": 2 * x})
+    return bundle_bytes(artifact, "onnx", signature, {"x": x}, {"y": 2 * x}, **changes)
 
 
 def classifier_bundle(
