@@ -189,7 +189,7 @@ def _prediction_shape(model: Any) -> tuple[int, ...]:
             return tuple(np.shape(last.predict(zeros))[1:])
     except ValueError as exc:
         raise UnsupportedModelError(
-            f"{type(last).__name__}: its predict refuses a row of zeros, so the shape of its output is unknown: "
+            f"{type(last).__name__}: predict refuses a row of zeros, so the shape of its output is unknown: "
             f"{exc}"
         ) from exc
 
@@ -210,8 +210,20 @@ def _predict(model: TrainedModel, method: str, x: Any) -> Any:
     if rows is None:
         raise SignatureError(f"{model.name} has one input, x; got {', '.join(x)}")
     with _quiet_names():
-        result = getattr(model.model, method)(rows)
+        result = getattr(model.model, method)(_as_fitted(model.model, rows))
     return result.toarray() if hasattr(result, "toarray") else result
+
+
+def _as_fitted(model: Any, rows: Any) -> Any:
+    """Float rows in the precision that the model computes in: float64, or float32 where its centres are.
+
+    float32 rows would make scalers and products run in float32, with other roundings than those of fitting,
+    and k-means refuses rows that are not of its centres' dtype.
+    """
+    if not isinstance(rows, np.ndarray) or rows.dtype not in (np.float32, np.float64):
+        return rows
+    centers = getattr(final_estimator(model), "cluster_centers_", None)
+    return rows.astype(np.float64 if centers is None else centers.dtype, copy=False)
 
 
 def _scores(model: TrainedModel, x: Any) -> Array | None:
@@ -222,7 +234,7 @@ def _scores(model: TrainedModel, x: Any) -> Array | None:
     if model.task != "classification" or len(model.signature.method("predict").labels) != 1:
         return None
     estimator = model.model
-    rows = as_feeds(model, x)["x"]
+    rows = _as_fitted(estimator, as_feeds(model, x)["x"])
     with _quiet_names():
         if hasattr(estimator, "predict_proba"):
             return np.asarray(estimator.predict_proba(rows))

@@ -1,7 +1,7 @@
 """scikit-learn to ONNX, float32: our rules for each estimator, skl2onnx for those without one.
 
-The graph has what the signature says and nothing else: labels as int64 class indices, probabilities, predictions
-or transformed rows in float32. The same model gives the same bytes.
+The graph has what the signature says and nothing else: labels as int64 class indices, probabilities,
+predictions or transformed rows in float32. The same model gives the same bytes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _offers(model: TrainedModel) -> Mapping[str, str | None]:
 
 
 def _convert(model: TrainedModel, scheme: str, calibration: Calibration | None) -> Artifact:
-    """The model's graph; raises UnsupportedModelError before anything is built where `offers` has a reason."""
+    """The model's graph; raises UnsupportedModelError first where `offers` has a reason."""
     offered = _offers(model)
     if scheme not in offered:
         raise ConversionError(f"sklearn-to-onnx makes float32, not {scheme}")
@@ -39,6 +39,7 @@ def _convert(model: TrainedModel, scheme: str, calibration: Calibration | None) 
     if reason is not None:
         raise UnsupportedModelError(f"{model.name} cannot be converted: {reason}")
     emitter = Emitter(all_rules(), FALLBACK)
+    emitter.declare("x", int(model.model.n_features_in_))
     outputs = _emit(emitter, model)
     content = _serialize(emitter, outputs, model.signature)
     return Artifact("onnx", scheme, content, model.signature)

@@ -1,1 +1,1 @@
-"""Fitted scikit-learn estimators as ONNX nodes: `rules` says which, `emitter` how their nodes come together."""
+"""Fitted scikit-learn estimators as ONNX nodes: `rules` says which, `emitter` how they come together."""

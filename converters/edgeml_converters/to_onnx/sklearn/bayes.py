@@ -8,11 +8,22 @@ import numpy as np
 
 from edgeml_converters.to_onnx.sklearn.emitter import Classified, Emitter, Rules
 from edgeml_converters.to_onnx.sklearn.preprocessing import above, one_hot
+from edgeml_runtime.signature import Array
 
 
 def _classified(emitter: Emitter, joint: str, model: Any) -> Classified:
     """joint: log P(class, x) up to a constant of the row, float32[n, classes]."""
     return Classified(emitter.argmax(joint), model.classes_, emitter.add("Softmax", joint, axis=1))
+
+
+def _linear(emitter: Emitter, x: str, weights: Array, bias: Any, model: Any) -> Classified:
+    """Joint log likelihoods x @ weights + bias; weights [features, classes].
+
+    What all classes share is taken out first: the softmax does not see it, and in float32 it would cancel.
+    """
+    shared = weights.mean(axis=1, keepdims=True)
+    apart = weights - np.where(np.isfinite(shared), shared, 0.0)
+    return _classified(emitter, emitter.dense(x, apart, bias), model)
 
 
 def _gaussian(emitter: Emitter, model: Any, x: str) -> Classified:
@@ -32,23 +43,23 @@ def _bernoulli(emitter: Emitter, model: Any, x: str) -> Classified:
         x = above(emitter, x, model.binarize)
     absent = np.log(1 - np.exp(model.feature_log_prob_))
     weights = (model.feature_log_prob_ - absent).T
-    return _classified(emitter, emitter.dense(x, weights, model.class_log_prior_ + absent.sum(axis=1)), model)
+    return _linear(emitter, x, weights, model.class_log_prior_ + absent.sum(axis=1), model)
 
 
 def _multinomial(emitter: Emitter, model: Any, x: str) -> Classified:
-    return _classified(emitter, emitter.dense(x, model.feature_log_prob_.T, model.class_log_prior_), model)
+    return _linear(emitter, x, model.feature_log_prob_.T, model.class_log_prior_, model)
 
 
 def _complement(emitter: Emitter, model: Any, x: str) -> Classified:
     prior = model.class_log_prior_ if len(model.classes_) == 1 else 0.0
-    return _classified(emitter, emitter.dense(x, model.feature_log_prob_.T, prior), model)
+    return _linear(emitter, x, model.feature_log_prob_.T, prior, model)
 
 
 def _categorical(emitter: Emitter, model: Any, x: str) -> Classified:
     whole = emitter.add("Floor", x)  # scikit-learn takes the integer part; negative values it refuses
     hot = one_hot(emitter, whole, [np.arange(count) for count in model.n_categories_])
     weights = np.concatenate([table.T for table in model.feature_log_prob_])
-    return _classified(emitter, emitter.dense(hot, weights, model.class_log_prior_), model)
+    return _linear(emitter, hot, weights, model.class_log_prior_, model)
 
 
 RULES = Rules(

@@ -1,9 +1,9 @@
 """The ONNX graph under construction, and the call of one estimator's rule from another's.
 
 A rule is a function `(emitter, estimator, x) -> result` for one class, where x names a float32[n, features]
-tensor. By role it gives: a transformer, the name of float32[n, k]; a regressor, the name of float32[n, k] (k = 1
-for one target); a classifier, a `Classified`; a multi-output classifier, a tuple of them; a clusterer, the name of
-int64[n]. Values of the estimator are float64; they become float32 once, in `constant`.
+tensor. What it gives depends on the role. A transformer: the name of float32[n, k]. A regressor: the name of
+float32[n, k], k = 1 for one target. A classifier: a `Classified`, a multi-output classifier a tuple of them.
+A clusterer: the name of int64[n]. Values of the estimator are float64; they become float32 in `constant`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeml_converters.to_onnx.sklearn.origins import Origins, own
 from edgeml_runtime.errors import ConversionError, UnsupportedModelError
 from edgeml_runtime.signature import Array
 
@@ -45,7 +46,7 @@ class Rules:
 
 
 class Emitter:
-    """Collects nodes and constants; names follow from the order of calls, so that equal models give equal bytes."""
+    """Collects nodes and constants. Names follow from the order of calls: equal models give equal bytes."""
 
     def __init__(self, rules: Rules, fallback: Mapping[str, Rule] | None = None) -> None:
         """`fallback`: by role, for classes that have no rule of their own."""
@@ -54,6 +55,7 @@ class Emitter:
         self._rules = rules
         self._fallback = fallback
         self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self.origins: dict[str, Origins] = {}
 
     def constant(self, values: Any, dtype: str = "float32") -> str:
         """The name of an initializer with those values; equal constants are one."""
@@ -64,7 +66,7 @@ class Emitter:
             array = np.ascontiguousarray(wide.astype(dtype))
         if dtype == "float32" and np.any(np.isinf(array) & np.isfinite(wide.astype(np.float64))):
             raise ConversionError(
-                f"the model holds {np.abs(wide).max():g}, which is beyond float32 (3.4e38): rescale its inputs"
+                f"the model holds {np.abs(wide).max():g}, beyond float32 (3.4e38): rescale its inputs"
             )
         key = (dtype, array.shape, array.tobytes())
         if key not in self._constants:
@@ -86,7 +88,7 @@ class Emitter:
         return outputs
 
     def take(self, graph: Any, prefix: str, inputs: Mapping[str, str]) -> None:
-        """Append another graph's nodes and constants, every name with a prefix but its inputs, which are ours."""
+        """Append another graph's nodes and constants, every name but its inputs' with a prefix."""
         for tensor in graph.initializer:
             tensor.name = prefix + tensor.name
             self.initializers.append(tensor)
@@ -94,26 +96,40 @@ class Emitter:
             _rename(node, prefix, inputs)
             self.nodes.append(node)
 
+    def declare(self, tensor: str, width: int) -> str:
+        """Say that a tensor [n, width] is an origin of its own (see `origins`); returns its name."""
+        self.origins[tensor] = own(tensor, width)
+        return tensor
+
     def columns(self, x: str, indices: Any) -> str:
         """Those columns of x [n, k] in that order: [n, len(indices)]."""
-        return self.add("Gather", x, self.constant(indices, "int64"), axis=1)
+        chosen = self.add("Gather", x, self.constant(indices, "int64"), axis=1)
+        if x in self.origins:
+            self.origins[chosen] = tuple(self.origins[x][i] for i in np.asarray(indices).tolist())
+        return chosen
 
     def dense(self, x: str, weights: Any, bias: Any) -> str:
-        """x @ weights + bias, weights [features, k], bias [k]: [n, k]."""
+        """The product x @ weights + bias, weights [features, k], bias [k]: [n, k]."""
         weights = np.asarray(weights, np.float64)
         bias = np.broadcast_to(np.asarray(bias, np.float64).ravel(), weights.shape[1:])
-        return self.add("Gemm", x, self.constant(weights), self.constant(bias))
+        product = self.add("Gemm", x, self.constant(weights), self.constant(bias))
+        return self.declare(product, weights.shape[1])
 
     def concat(self, parts: list[str]) -> str:
         """Tensors [n, k_i] side by side: [n, sum of k_i]."""
-        return parts[0] if len(parts) == 1 else self.add("Concat", *parts, axis=1)
+        if len(parts) == 1:
+            return parts[0]
+        whole = self.add("Concat", *parts, axis=1)
+        if all(part in self.origins for part in parts):
+            self.origins[whole] = tuple(origin for part in parts for origin in self.origins[part])
+        return whole
 
     def flat(self, x: str) -> str:
-        """x [n, 1] as [n]."""
+        """A column [n, 1] as [n]."""
         return self.add("Reshape", x, self.constant([-1], "int64"))
 
     def sum(self, x: str, axis: int = 1) -> str:
-        """x summed over that axis, which stays with size 1."""
+        """The sum over that axis, which stays with size 1."""
         return self.add("ReduceSum", x, self.constant([axis], "int64"), keepdims=1)
 
     def argmax(self, scores: str) -> str:

@@ -1,8 +1,8 @@
 """Histogram gradient boosting: missing values, categorical splits and every loss.
 
-Its own converter: skl2onnx fails on HistGradientBoosting* (a bool where an int is due) and knows no categories.
-A categorical split becomes a comparison too: for each set of categories that leaves the way of missing and unknown
-values, one more column of the input is 1 where the feature is in that set, and the tree asks whether it is <= 0.5.
+skl2onnx fails on HistGradientBoosting* (a bool where an int is due) and knows no categories. Here a split by
+category becomes a comparison too: for each set of categories that go the other way than missing and unknown
+values, one more column of the input is 1 where the feature is in that set, and the tree asks for <= 0.5.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _raw(emitter: Emitter, model: Any, x: str) -> str:
     if sets:
         x = emitter.concat([x, _memberships(emitter, x, categories, sets)])
     start = np.ravel(model._baseline_prediction)
-    return emitter.add("Add", ensemble(emitter, x, trees), emitter.constant(start))
+    return emitter.add("Add", ensemble(emitter, x, trees, single=False), emitter.constant(start))
 
 
 def _original_features(model: Any) -> Array:

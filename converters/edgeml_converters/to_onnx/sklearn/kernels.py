@@ -47,7 +47,7 @@ def _classify(emitter: Emitter, model: Any, x: str) -> Classified:
     pairs = list(combinations(range(classes), 2))
     coefficients = _pair_coefficients(model, pairs)
     duel = _kernel_product(emitter, model, x, coefficients, model.intercept_)
-    # libsvm: each pair votes for its first class if its decision is positive, the first of the most votes wins.
+    # libsvm: each pair votes for its first class if its decision is positive; the most votes win.
     first, second = (np.eye(classes)[[pair[i] for pair in pairs]] for i in (0, 1))
     positive = emitter.add("Cast", emitter.add("Greater", duel, emitter.constant([0.0])), to=1)
     votes = emitter.dense(positive, first - second, second.sum(axis=0))

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from edgeml_converters.to_onnx.sklearn.emitter import Classified, Emitter, Rules
-from edgeml_converters.to_onnx.sklearn.scores import from_decision, normalized
+from edgeml_converters.to_onnx.sklearn.scores import Link, from_decision, normalized
 
 
 def _decision(emitter: Emitter, model: Any, x: str) -> str:
-    """x @ coef_.T + intercept_: float32[n, targets]."""
+    """The product x @ coef_.T + intercept_: float32[n, targets]."""
     return emitter.dense(x, np.atleast_2d(model.coef_).T, model.intercept_)
 
 
@@ -31,7 +31,7 @@ def _classify_softmax(emitter: Emitter, model: Any, x: str) -> Classified:
 def _classify_logistic(emitter: Emitter, model: Any, x: str) -> Classified:
     # Older versions fit one against the rest on request, and with liblinear always.
     apart = model.solver == "liblinear" or getattr(model, "multi_class", None) == "ovr"
-    link = "NormalizedSigmoid" if apart else "Softmax"
+    link: Link = "NormalizedSigmoid" if apart else "Softmax"
     return from_decision(emitter, _decision(emitter, model, x), model.classes_, link)
 
 
@@ -92,11 +92,12 @@ def _classify_mlp(emitter: Emitter, model: Any, x: str) -> Classified:
 
 
 _REGRESSORS = (
-    "ARDRegression", "BayesianRidge", "ElasticNet", "ElasticNetCV", "HuberRegressor", "Lars", "LarsCV", "Lasso",
-    "LassoCV", "LassoLars", "LassoLarsCV", "LassoLarsIC", "LinearRegression", "LinearSVR", "MultiTaskElasticNet",
-    "MultiTaskElasticNetCV", "MultiTaskLasso", "MultiTaskLassoCV", "OrthogonalMatchingPursuit",
-    "OrthogonalMatchingPursuitCV", "PassiveAggressiveRegressor", "QuantileRegressor", "Ridge", "RidgeCV",
-    "SGDRegressor", "TheilSenRegressor",
+    "ARDRegression", "BayesianRidge", "ElasticNet", "ElasticNetCV", "HuberRegressor", "Lars",
+    "LarsCV", "Lasso", "LassoCV", "LassoLars", "LassoLarsCV", "LassoLarsIC", "LinearRegression",
+    "LinearSVR", "MultiTaskElasticNet", "MultiTaskElasticNetCV", "MultiTaskLasso",
+    "MultiTaskLassoCV", "OrthogonalMatchingPursuit", "OrthogonalMatchingPursuitCV",
+    "PassiveAggressiveRegressor", "QuantileRegressor", "Ridge", "RidgeCV", "SGDRegressor",
+    "TheilSenRegressor",
 )  # fmt: skip
 _WITHOUT_PROBABILITIES = (
     "LinearSVC", "PassiveAggressiveClassifier", "Perceptron", "RidgeClassifier", "RidgeClassifierCV",

@@ -31,7 +31,7 @@ def _mean_of_nearest(emitter: Emitter, model: Any, x: str, values: Array) -> str
     fitted = np.asarray(model._fit_X, np.float64)
     mean = fitted.mean(axis=0)
     fitted = fitted - mean
-    # |x - f|^2 without |x|^2, which is the same for all rows f; negative, so that the nearest are the largest.
+    # |x - f|^2 without |x|^2, which all rows f share; negative, so that the nearest are the largest.
     x = emitter.add("Sub", x, emitter.constant(mean))
     nearness = emitter.dense(x, 2 * fitted.T, -(fitted**2).sum(axis=1))
     count = emitter.constant([model.n_neighbors], "int64")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from edgeml_converters.to_onnx.sklearn.emitter import ML, Emitter, Rules
-from edgeml_converters.to_onnx.sklearn.trees import round_down
+from edgeml_converters.to_onnx.sklearn.origins import Map, Origin, float32_thresholds
 from edgeml_runtime.signature import Array
 
 _FLOAT = 1  # onnx.TensorProto.FLOAT
@@ -28,33 +29,63 @@ def _scale(emitter: Emitter, x: str, offset: Any, scale: Any, width: int) -> str
     )
 
 
+def _follow(emitter: Emitter, x: str, y: str, maps: Sequence[Map]) -> str:
+    """Remember that column i of y is maps[i] of column i of x."""
+    if y != x and x in emitter.origins:
+        emitter.origins[y] = tuple(
+            Origin(origin.base, origin.column, (*origin.maps, function))
+            for origin, function in zip(emitter.origins[x], maps, strict=True)
+        )
+    return y
+
+
+def _standardize(emitter: Emitter, x: str, offset: Any, scale: Any, width: int) -> str:
+    """(x - offset) / scale, either None for none."""
+    offset = np.zeros(width) if offset is None else np.asarray(offset, np.float64)
+    scale = np.ones(width) if scale is None else np.asarray(scale, np.float64)
+
+    def column(o: float, s: float) -> Map:
+        return lambda values: (values - o) / s
+
+    y = _scale(emitter, x, offset, 1 / scale, width)
+    return _follow(emitter, x, y, [column(o, s) for o, s in zip(offset, scale, strict=True)])
+
+
 def _standard_scaler(emitter: Emitter, model: Any, x: str) -> str:
     mean = model.mean_ if model.with_mean else None
-    scale = 1 / model.scale_ if model.with_std else None
-    return _scale(emitter, x, mean, scale, model.n_features_in_)
+    scale = model.scale_ if model.with_std else None
+    return _standardize(emitter, x, mean, scale, model.n_features_in_)
 
 
 def _robust_scaler(emitter: Emitter, model: Any, x: str) -> str:
     center = model.center_ if model.with_centering else None
-    scale = 1 / model.scale_ if model.with_scaling else None
-    return _scale(emitter, x, center, scale, model.n_features_in_)
+    scale = model.scale_ if model.with_scaling else None
+    return _standardize(emitter, x, center, scale, model.n_features_in_)
 
 
 def _max_abs_scaler(emitter: Emitter, model: Any, x: str) -> str:
-    scaled = _scale(emitter, x, None, 1 / model.scale_, model.n_features_in_)
+    scaled = _standardize(emitter, x, None, model.scale_, model.n_features_in_)
     return _clip(emitter, scaled, -1.0, 1.0) if getattr(model, "clip", False) else scaled
 
 
 def _min_max_scaler(emitter: Emitter, model: Any, x: str) -> str:
     low, high = model.feature_range
     # min_ is low - data_min_ * scale_, so (x - data_min_) * scale_ + low is the same without cancellation.
-    scaled = _scale(emitter, x, model.data_min_, model.scale_, model.n_features_in_)
-    shifted = emitter.add("Add", scaled, emitter.constant([float(low)])) if low else scaled
-    return _clip(emitter, shifted, float(low), float(high)) if model.clip else shifted
+    y = _scale(emitter, x, model.data_min_, model.scale_, model.n_features_in_)
+    y = emitter.add("Add", y, emitter.constant([float(low)])) if low else y
+
+    def column(s: float, m: float) -> Map:
+        return lambda values: values * s + m
+
+    maps = [column(s, m) for s, m in zip(model.scale_, model.min_, strict=True)]
+    y = _follow(emitter, x, y, maps)
+    return _clip(emitter, y, float(low), float(high)) if model.clip else y
 
 
 def _clip(emitter: Emitter, x: str, low: float, high: float) -> str:
-    return emitter.add("Clip", x, emitter.constant(low), emitter.constant(high))
+    y = emitter.add("Clip", x, emitter.constant(low), emitter.constant(high))
+    width = len(emitter.origins.get(x, ()))
+    return _follow(emitter, x, y, [lambda values: np.clip(values, low, high)] * width)
 
 
 def _normalizer(emitter: Emitter, model: Any, x: str) -> str:
@@ -81,10 +112,12 @@ def _simple_imputer(emitter: Emitter, model: Any, x: str) -> str:
     y = x if len(kept) == len(fill) else emitter.columns(x, kept)
     empty = _missing(emitter, y, model.missing_values)
     filled = emitter.add("Where", empty, emitter.constant(np.nan_to_num(fill[kept])[None]), y)
+    emitter.declare(filled, len(kept))
     if model.indicator_ is None:
         return filled
     marked = _missing(emitter, emitter.columns(x, model.indicator_.features_), model.missing_values)
-    return emitter.concat([filled, emitter.add("Cast", marked, to=_FLOAT)])
+    shown = emitter.add("Cast", marked, to=_FLOAT)
+    return emitter.concat([filled, emitter.declare(shown, len(model.indicator_.features_))])
 
 
 def _pca(emitter: Emitter, model: Any, x: str) -> str:
@@ -111,7 +144,7 @@ def one_hot(emitter: Emitter, x: str, categories: list[Array]) -> str:
         wanted = emitter.constant(np.isnan(values)[None], "bool")
         missing = emitter.add("IsNaN", repeated)
         same = emitter.add("Where", wanted, missing, same)
-    return emitter.add("Cast", same, to=_FLOAT)
+    return emitter.declare(emitter.add("Cast", same, to=_FLOAT), len(values))
 
 
 def _one_hot_encoder(emitter: Emitter, model: Any, x: str) -> str:
@@ -162,7 +195,8 @@ def _polynomial_features(emitter: Emitter, model: Any, x: str) -> str:
 
 def above(emitter: Emitter, x: str, threshold: float) -> str:
     """float32[n, k]: 1 where x is above the float64 threshold."""
-    hits = emitter.add("Greater", x, emitter.constant([round_down(np.array(threshold))]))
+    limit = float32_thresholds(np.array([threshold], np.float64), (), single=False)
+    hits = emitter.add("Greater", x, emitter.constant(limit))
     return emitter.add("Cast", hits, to=_FLOAT)
 
 
@@ -174,9 +208,9 @@ def _k_bins_discretizer(emitter: Emitter, model: Any, x: str) -> str:
     """A bin is the number of inner edges that are not above the value."""
     inner = [np.asarray(edges, np.float64)[1:-1] for edges in model.bin_edges_]
     columns = np.repeat(np.arange(len(inner)), [len(e) for e in inner])
-    # x >= e is not (x < e); for float32 x and float64 e that is x > the largest float32 below e.
-    edges = np.concatenate(inner)
-    below = round_down(np.nextafter(edges, -np.inf))
+    # x >= e is x > the largest number below e.
+    edges = np.nextafter(np.concatenate(inner), -np.inf)
+    below = float32_thresholds(edges, (), single=False)
     passed = emitter.add("Greater", emitter.columns(x, columns), emitter.constant(below[None]))
     hits = emitter.add("Cast", passed, to=_FLOAT)
     count = np.zeros((len(columns), len(inner)))

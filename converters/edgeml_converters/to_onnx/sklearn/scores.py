@@ -13,7 +13,7 @@ Link = Literal["Softmax", "Sigmoid", "NormalizedSigmoid"]
 def from_decision(emitter: Emitter, decision: str, classes: Array, link: Link | None) -> Classified:
     """Labels, and probabilities where `link` is given, from decision values.
 
-    decision: float32[n, 1] for two classes (positive: the second), else [n, classes] (the first of the largest).
+    decision: float32[n, 1] for two classes (positive: the second), else [n, classes] (first of the largest).
     Two classes have one sigmoid whatever the link is called.
     """
     if len(classes) > 2:

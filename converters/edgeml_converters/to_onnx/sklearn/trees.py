@@ -1,8 +1,8 @@
 """Decision trees, forests and gradient boosting as one TreeEnsembleRegressor each.
 
-Decisions are kept exactly: scikit-learn compares a float32 feature with a float64 threshold, `x <= t`, which for
-every float32 x is `x <= t32` with t32 the largest float32 not above t. A leaf holds one weight a target, targets
-are class shares, regression outputs or boosting scores, and the ensemble is their sum.
+Decisions are kept exactly: scikit-learn compares a float32 feature with a float64 threshold, `x <= t`, which
+for every float32 x is `x <= t32` with t32 the largest float32 not above t; `origins` has the other cases. A
+leaf holds one weight a target: class shares, regression outputs, boosting scores; the ensemble is their sum.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from edgeml_converters.to_onnx.sklearn.emitter import ML, Classified, Emitter, Rules
+from edgeml_converters.to_onnx.sklearn.origins import float32_thresholds
 from edgeml_converters.to_onnx.sklearn.scores import from_decision
 from edgeml_runtime.errors import UnsupportedModelError
 from edgeml_runtime.signature import Array
@@ -23,8 +24,8 @@ from edgeml_runtime.signature import Array
 class Tree:
     """One binary tree over nodes 0 (the root) to n - 1; a leaf's left and right are -1.
 
-    feature, left, right: int64[n]; threshold: float64[n], go left when x <= threshold; missing_left: bool[n], where
-    NaN goes; weights: float64[n, targets], read at leaves.
+    feature, left, right: int64[n]; threshold: float64[n], go left when x <= threshold; missing_left: bool[n],
+    NaN goes left; weights: float64[n, targets], read at leaves.
     """
 
     feature: Array
@@ -33,14 +34,6 @@ class Tree:
     right: Array
     missing_left: Array
     weights: Array
-
-
-def round_down(thresholds: Array) -> Array:
-    """float32: for each float64 the largest float32 that is not above it."""
-    with np.errstate(over="ignore"):
-        nearest = np.asarray(thresholds, np.float64).astype(np.float32)
-    above = nearest.astype(np.float64) > thresholds
-    return np.where(above, np.nextafter(nearest, np.float32(-np.inf)), nearest)
 
 
 def check_tree(tree: Tree, features: int, what: str) -> None:
@@ -80,8 +73,11 @@ def from_cython(tree: Any, weights: Array, features: int, what: str) -> Tree:
     return checked
 
 
-def ensemble(emitter: Emitter, x: str, trees: Sequence[Tree]) -> str:
-    """The sum of the trees' leaf weights: float32[n, targets]."""
+def ensemble(emitter: Emitter, x: str, trees: Sequence[Tree], *, single: bool = True) -> str:
+    """The sum of the trees' leaf weights: float32[n, targets].
+
+    single: the trees read their input rounded to float32, as all of scikit-learn's but histogram boosting.
+    """
     sizes = [len(tree.left) for tree in trees]
     tree_ids = np.repeat(np.arange(len(trees)), sizes)
     node_ids = np.concatenate([np.arange(size) for size in sizes])
@@ -89,7 +85,9 @@ def ensemble(emitter: Emitter, x: str, trees: Sequence[Tree]) -> str:
     right = np.concatenate([tree.right for tree in trees])
     weights = np.concatenate([tree.weights for tree in trees])
     leaf = left == -1
-    threshold = round_down(np.concatenate([tree.threshold for tree in trees]))
+    feature = np.where(leaf, 0, np.concatenate([tree.feature for tree in trees]))
+    threshold = np.where(leaf, 0.0, np.concatenate([tree.threshold for tree in trees]))
+    x, feature, threshold = _unscaled(emitter, x, feature, threshold, single=single)
     # A leaf lists the targets it adds to; zeros may be left out, except that every leaf must be listed.
     listed = (weights != 0) & leaf[:, None]
     listed[leaf & ~listed.any(axis=1), 0] = True
@@ -106,8 +104,8 @@ def ensemble(emitter: Emitter, x: str, trees: Sequence[Tree]) -> str:
         nodes_treeids=tree_ids.tolist(),
         nodes_nodeids=node_ids.tolist(),
         nodes_modes=np.where(leaf, "LEAF", "BRANCH_LEQ").tolist(),
-        nodes_featureids=np.where(leaf, 0, np.concatenate([t.feature for t in trees])).tolist(),
-        nodes_values=np.where(leaf, np.float32(0), threshold).tolist(),
+        nodes_featureids=feature.tolist(),
+        nodes_values=threshold.tolist(),
         nodes_truenodeids=np.where(leaf, 0, left).tolist(),
         nodes_falsenodeids=np.where(leaf, 0, right).tolist(),
         nodes_missing_value_tracks_true=np.where(
@@ -118,6 +116,24 @@ def ensemble(emitter: Emitter, x: str, trees: Sequence[Tree]) -> str:
         target_ids=targets.tolist(),
         target_weights=weights32[rows, targets].tolist(),
     )
+
+
+def _unscaled(
+    emitter: Emitter, x: str, feature: Array, threshold: Array, *, single: bool
+) -> tuple[str, Array, Array]:
+    """Input, features and float32 thresholds of the same decisions on columns before scaling."""
+    origins = emitter.origins.get(x, ())
+    if all(origin.base == x for origin in origins):
+        return x, feature, float32_thresholds(threshold, (), single=single)
+    bases = list(dict.fromkeys(origin.base for origin in origins))
+    widths = [len(emitter.origins[base]) for base in bases]
+    starts = dict(zip(bases, np.cumsum([0, *widths]).tolist(), strict=False))
+    moved, rounded = np.zeros_like(feature), np.zeros(len(feature), np.float32)
+    for column in np.unique(feature):
+        origin, rows = origins[column], feature == column
+        moved[rows] = starts[origin.base] + origin.column
+        rounded[rows] = float32_thresholds(threshold[rows], origin.maps, single=single)
+    return emitter.concat(bases), moved, rounded
 
 
 def _members(model: Any) -> list[Any]:
