@@ -69,7 +69,7 @@ def _check_fitted(model: Any) -> None:
             check_is_fitted(estimator)
         except NotFittedError as exc:
             raise UnsupportedModelError(f"{path} ({kind}) is not fitted: call fit before compiling") from exc
-        if hasattr(estimator, "refit") and not hasattr(estimator, "best_estimator_"):
+        if kind.endswith("SearchCV") and not hasattr(estimator, "best_estimator_"):
             raise UnsupportedModelError(
                 f"{path} ({kind}) was fitted with refit=False and holds no best estimator: "
                 "set refit=True, or compile the estimator that you choose"
@@ -92,7 +92,9 @@ def _input_width(model: Any, name: str) -> int:
                 f"({columns}); only models whose columns are all numeric can be compiled so far: "
                 "encode those columns before the model"
             )
-    width = getattr(model, "n_features_in_", None)
+    # A pipeline asks its first step, and a step that passes everything through does not know.
+    widths = (getattr(estimator, "n_features_in_", None) for _, estimator in estimators(model))
+    width = next((width for width in widths if width is not None), None)
     if width is None:
         raise UnsupportedModelError(
             f"{name} ({type(model).__name__}) does not say how many features it takes (n_features_in_): "

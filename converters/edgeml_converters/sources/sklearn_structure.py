@@ -67,10 +67,10 @@ def final_estimator(model: Any) -> Any:
     """The estimator whose method gives the output: past pipelines and searches."""
     while True:
         if type(model).__name__ == "Pipeline":
-            named = [step for _, step in model.steps if hasattr(step, "get_params")]
-            if not named:
+            steps_left = [step for _, step in children(model)]
+            if not steps_left:
                 return model
-            model = named[-1]
+            model = steps_left[-1]
         elif hasattr(model, "best_estimator_"):
             model = model.best_estimator_
         else:

@@ -18,7 +18,7 @@ from edgeml_converters.to_onnx.sklearn.rules import all_rules
 from edgeml_runtime.errors import ConversionError, UnsupportedModelError
 from edgeml_runtime.signature import Signature, TensorSpec
 
-IR_VERSION = 8  # the one of opset 17
+IR_VERSION = 8  # the one of opset 18
 _ONNX_TYPES = {"float32": 1, "int64": 7}
 
 
@@ -39,7 +39,7 @@ def _convert(model: TrainedModel, scheme: str, calibration: Calibration | None) 
     if reason is not None:
         raise UnsupportedModelError(f"{model.name} cannot be converted: {reason}")
     emitter = Emitter(all_rules(), FALLBACK)
-    emitter.declare("x", int(model.model.n_features_in_))
+    emitter.declare("x", int(model.signature.inputs[0].shape[1] or 0))
     outputs = _emit(emitter, model)
     content = _serialize(emitter, outputs, model.signature)
     return Artifact("onnx", scheme, content, model.signature)

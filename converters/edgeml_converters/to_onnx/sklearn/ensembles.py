@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgeml_converters.to_onnx.sklearn.emitter import Classified, Emitter, Rules
-from edgeml_converters.to_onnx.sklearn.scores import normalized
+from edgeml_converters.to_onnx.sklearn.scores import normalized, one_vs_one_decision
 from edgeml_converters.to_onnx.sklearn.trees import ensemble, from_cython
 from edgeml_runtime.errors import UnsupportedModelError
 from edgeml_runtime.signature import Array
@@ -184,7 +184,7 @@ def _ada_regress(emitter: Emitter, model: Any, x: str) -> str:
     enough = emitter.add("GreaterOrEqual", reached, half)
     ceiling = emitter.constant([np.finfo(np.float32).max])
     kept = emitter.add("Where", enough, values, ceiling)
-    return emitter.add("ReduceMin", kept, axes=[1], keepdims=1)
+    return emitter.add("ReduceMin", kept, emitter.constant([1], "int64"), keepdims=1)
 
 
 def _calibrated_classify(emitter: Emitter, model: Any, x: str) -> Classified:
@@ -250,6 +250,17 @@ def _one_vs_rest_classify(emitter: Emitter, model: Any, x: str) -> Classified:
     return Classified(label, model.classes_, probabilities, decision)
 
 
+def _one_vs_one_classify(emitter: Emitter, model: Any, x: str) -> Classified:
+    found = [emitter.classify(member, x) for member in model.estimators_]
+    scores = [f.decision or emitter.columns(f.probabilities or "", [1]) for f in found]
+    if len(model.classes_) == 2:
+        return Classified(found[0].label, model.classes_, decision=scores[0])
+    second = [emitter.add("Unsqueeze", f.label, emitter.constant([1], "int64")) for f in found]
+    wins = emitter.add("Cast", emitter.concat(second), to=1)
+    decision = one_vs_one_decision(emitter, wins, emitter.concat(scores), len(model.classes_))[1]
+    return Classified(emitter.argmax(decision), model.classes_, decision=decision)
+
+
 def _multi_output_classify(emitter: Emitter, model: Any, x: str) -> tuple[Classified, ...]:
     return tuple(emitter.classify(member, x) for member in model.estimators_)
 
@@ -271,6 +282,7 @@ RULES = Rules(
         "AdaBoostClassifier": _ada_classify,
         "BaggingClassifier": _bagging_classify,
         "CalibratedClassifierCV": _calibrated_classify,
+        "OneVsOneClassifier": _one_vs_one_classify,
         "OneVsRestClassifier": _one_vs_rest_classify,
         "StackingClassifier": _stacking_classify,
         "VotingClassifier": _voting_classify,

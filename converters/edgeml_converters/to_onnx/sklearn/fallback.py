@@ -11,14 +11,26 @@ from edgeml_converters.sources.sklearn_structure import estimators
 from edgeml_converters.to_onnx.sklearn.emitter import ML, Classified, Emitter, Rule
 from edgeml_runtime.errors import ConversionError
 
-OPSETS = {"": 17, ML: 3}
+OPSETS = {"": 18, ML: 3}
 """The operator sets of every graph: all that ONNX Runtime since 1.17 and the lowerings accept."""
+
+
+_DOMAINS = ("", "ai.onnx", ML, "com.microsoft")
+# Measured with skl2onnx 1.20: graphs that no engine opens, or other labels than the model's.
+_REFUSED = {
+    "GaussianProcessClassifier": "its graph needs a linear solver, which is no ONNX operator",
+    "KNNImputer": "its graph needs a distance that leaves out NaN, which is no ONNX operator",
+    "TunedThresholdClassifierCV": "its threshold cannot be converted; compile its estimator_",
+}
 
 
 def skl2onnx_takes(model: Any, role: str) -> str | None:
     """None where skl2onnx has converters for the estimator and all nested in it, else the reason."""
     from skl2onnx._supported_operators import sklearn_operator_name_map
 
+    refused = _REFUSED.get(type(model).__name__)
+    if refused:
+        return refused
     if role == "classify_many":
         return "no converter gives several targets for it"
     for path, estimator in estimators(model, "it"):
@@ -49,6 +61,12 @@ def _nodes(emitter: Emitter, model: Any, x: str) -> list[str]:
         raise ConversionError(
             f"skl2onnx cannot convert {type(model).__name__}: {type(exc).__name__}: {exc}"
         ) from exc
+    foreign = sorted({node.domain for node in converted.graph.node if node.domain not in _DOMAINS})
+    if foreign:
+        raise ConversionError(
+            f"skl2onnx converts {type(model).__name__} to operators of {', '.join(foreign)}, "
+            "which no engine has"
+        )
     prefix = f"skl2onnx_{len(emitter.nodes)}_"
     emitter.take(converted.graph, prefix, {"x": x})
     return [prefix + output.name for output in converted.graph.output]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from edgeml_converters.to_onnx.sklearn.emitter import Classified, Emitter, Rules
-from edgeml_converters.to_onnx.sklearn.scores import from_decision
+from edgeml_converters.to_onnx.sklearn.scores import from_decision, one_vs_one_decision
 from edgeml_runtime.signature import Array
 
 
@@ -44,27 +44,23 @@ def _classify(emitter: Emitter, model: Any, x: str) -> Classified:
     if classes == 2:
         decision = _kernel_product(emitter, model, x, np.asarray(model.dual_coef_).T, model.intercept_)
         return from_decision(emitter, decision, model.classes_, None)
-    pairs = list(combinations(range(classes), 2))
-    coefficients = _pair_coefficients(model, pairs)
+    coefficients = _pair_coefficients(model)
     duel = _kernel_product(emitter, model, x, coefficients, model.intercept_)
-    # libsvm: each pair votes for its first class if its decision is positive; the most votes win.
-    first, second = (np.eye(classes)[[pair[i] for pair in pairs]] for i in (0, 1))
-    positive = emitter.add("Cast", emitter.add("Greater", duel, emitter.constant([0.0])), to=1)
-    votes = emitter.dense(positive, first - second, second.sum(axis=0))
-    # scikit-learn's one-vs-rest decision: votes, and within a tie the sums of confidences below 1/3.
-    confidence = emitter.dense(duel, first - second, 0.0)
-    bound = emitter.add("Add", emitter.add("Abs", confidence), emitter.constant([1.0]))
-    third = emitter.add("Mul", bound, emitter.constant([3.0]))
-    decision = emitter.add("Add", votes, emitter.add("Div", confidence, third))
+    # libsvm: a pair votes for its first class if its decision is positive; the first of the most votes wins.
+    first_wins = emitter.add("Cast", emitter.add("Greater", duel, emitter.constant([0.0])), to=1)
+    second_wins = emitter.add("Sub", emitter.constant([1.0]), first_wins)
+    confidence = emitter.add("Neg", duel)
+    votes, decision = one_vs_one_decision(emitter, second_wins, confidence, classes)
     label = emitter.argmax(decision if model.break_ties else votes)
     one_vs_one = model.decision_function_shape == "ovo"
     return Classified(label, model.classes_, decision=duel if one_vs_one else decision)
 
 
-def _pair_coefficients(model: Any, pairs: list[tuple[int, int]]) -> Array:
+def _pair_coefficients(model: Any) -> Array:
     """float64[vectors, pairs] from libsvm's dual_coef_ [classes - 1, vectors]."""
     dual = np.asarray(model.dual_coef_)
     starts = np.cumsum([0, *model.n_support_])
+    pairs = list(combinations(range(len(model.classes_)), 2))
     table = np.zeros((dual.shape[1], len(pairs)))
     for column, (i, j) in enumerate(pairs):
         of_i, of_j = slice(starts[i], starts[i + 1]), slice(starts[j], starts[j + 1])

@@ -5,10 +5,10 @@ features often exactly on a value (10, between 9 and 11), and then the scaled va
 scikit-learn scales in float64, a graph in float32. So for a scaling f, which never falls, the tree reads the
 unscaled column, and f(x) <= t becomes x <= s.
 
-The graph sees float32 only, and 0.1 in float32 is above 0.1: where the original compares float64 (after
-scalers, and histogram boosting always, whose thresholds often are training values) the float32 that 0.1 becomes
-has to go 0.1's way. So a float32 stands for the shortest decimal that rounds to it, and s is the largest whose
-decimal goes left.
+The graph sees float32 only, and 0.1 in float32 is above 0.1. Where the original compares float64 (after
+scalers; in histogram boosting always, and its thresholds often are training values) the float32 that 0.1
+becomes has to go the way of 0.1. So a float32 stands for the shortest decimal that rounds to it, and s is the
+largest whose decimal goes left.
 """
 
 from __future__ import annotations

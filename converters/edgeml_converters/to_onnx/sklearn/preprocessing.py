@@ -94,7 +94,7 @@ def _normalizer(emitter: Emitter, model: Any, x: str) -> str:
     elif model.norm == "l1":
         size = emitter.sum(emitter.add("Abs", x))
     else:
-        size = emitter.add("ReduceMax", emitter.add("Abs", x), axes=[1], keepdims=1)
+        size = emitter.add("ReduceMax", emitter.add("Abs", x), emitter.constant([1], "int64"), keepdims=1)
     zero = emitter.add("Equal", size, emitter.constant([0.0]))
     return emitter.add("Div", x, emitter.add("Where", zero, emitter.constant([1.0]), size))
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Literal
+
+import numpy as np
 
 from edgeml_converters.to_onnx.sklearn.emitter import Classified, Emitter
 from edgeml_runtime.signature import Array
@@ -31,6 +34,21 @@ def _linked(emitter: Emitter, decision: str, link: Link | None) -> str | None:
         return emitter.add("Softmax", decision, axis=1)
     shares = emitter.add("Sigmoid", decision)
     return shares if link == "Sigmoid" else normalized(emitter, shares, len_classes=None)
+
+
+def one_vs_one_decision(emitter: Emitter, second_wins: str, confidence: str, classes: int) -> tuple[str, str]:
+    """The votes float32[n, classes] of all pairs of classes, and scikit-learn's decision from them.
+
+    second_wins: float32[n, pairs], 1 where the pair's second class wins; confidence: float32[n, pairs], positive
+    for the second. The decision is the votes plus the sums of confidences squeezed below 1/3, to break ties.
+    """
+    pairs = list(combinations(range(classes), 2))
+    first, second = (np.eye(classes)[[pair[i] for pair in pairs]] for i in (0, 1))
+    votes = emitter.dense(second_wins, second - first, first.sum(axis=0))
+    total = emitter.dense(confidence, second - first, 0.0)
+    bound = emitter.add("Add", emitter.add("Abs", total), emitter.constant([1.0]))
+    third = emitter.add("Mul", bound, emitter.constant([3.0]))
+    return votes, emitter.add("Add", votes, emitter.add("Div", total, third))
 
 
 def normalized(emitter: Emitter, shares: str, *, len_classes: int | None) -> str:
