@@ -52,7 +52,7 @@ class TensorSpec:
             raise ValueError("a tensor needs a name")
         if self.dtype not in TENSOR_DTYPES:
             raise ValueError(f"dtype {self.dtype!r} is not one of {', '.join(TENSOR_DTYPES)}")
-        if len(self.shape) > MAX_RANK or any(d is not None and not 0 <= d <= MAX_AXIS for d in self.shape):
+        if len(self.shape) > MAX_RANK or any(d is not None and not 1 <= d <= MAX_AXIS for d in self.shape):
             raise ValueError(f"shape {self.shape} has more than {MAX_RANK} axes, or one out of range")
         if self.affine is not None:
             if self.dtype not in QUANTIZED_DTYPES:

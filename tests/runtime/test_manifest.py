@@ -1,0 +1,328 @@
+"""The manifest: strict, bounded, canonical, and in agreement with the golden vectors beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import re
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgeml_runtime.bundle import decode_bundle
+from edgeml_runtime.codec import CodecError, decode, encode
+from edgeml_runtime.errors import ManifestError
+from edgeml_runtime.manifest import MAX_MANIFEST_BYTES, Manifest, dump_manifest, parse_manifest
+from edgeml_runtime.npy import npy_bytes
+from edgeml_runtime.signature import Affine, ClassLabels, Method, Signature, TensorSpec
+from tests.bundles import canonical, describing_everything, manifest_of, rebuilt, sha256, tiny_bundle_bytes
+
+Document = dict[str, Any]
+Edit = Callable[[Document], object]
+
+
+@functools.cache
+def content() -> bytes:
+    return tiny_bundle_bytes(**describing_everything())
+
+
+def text() -> str:
+    return canonical(manifest_of(content())).decode()
+
+
+def put(path: str, value: Any) -> Edit:
+    """Sets `a.0.b` of a document."""
+
+    def edit(document: Any) -> None:
+        *parents, last = path.split(".")
+        for key in parents:
+            document = document[int(key) if isinstance(document, list) else key]
+        document[int(last) if isinstance(document, list) else last] = value
+
+    return edit
+
+
+def drop(path: str) -> Edit:
+    def edit(document: Any) -> None:
+        *parents, last = path.split(".")
+        for key in parents:
+            document = document[key]
+        del document[last]
+
+    return edit
+
+
+def test_the_canonical_text_is_what_a_bundle_holds():
+    manifest = decode_bundle(content()).manifest
+    assert dump_manifest(manifest) == text().encode()
+    assert parse_manifest(text().encode()) == manifest
+
+
+LABELS = {"dtype": "int64", "values": [0, 1]}
+SPEC = "signature.inputs.0"
+MALFORMED: dict[str, tuple[Edit, str]] = {
+    "unknown field": (put("extra", 1), "manifest: extra: unknown field; known: format, name,"),
+    "unknown field inside": (put(f"{SPEC}.unit", "m"), "signature.inputs[0].unit: unknown field"),
+    "missing field": (drop("device"), "manifest: device: missing"),
+    "newer format": (put("format", 2), "bundle format 2 is newer than this runtime reads (1); upgrade"),
+    "older format": (put("format", 0), "bundle format 0 is unknown; this runtime reads 1"),
+    "bool for int": (put("format", True), "manifest: format: expected int, got bool 'True'"),
+    "float for int": (put("files.0.size_bytes", 1.0), "files[0].size_bytes: expected int, got float '1.0'"),
+    "int for float": (put("fixture.tolerances.0.rtol", 0), "not in canonical form"),
+    "int for text": (put("name", 1), "manifest: name: expected str, got int '1'"),
+    "null for text": (put("name", None), "manifest: name: expected str, got nothing"),
+    "list for table": (put("signature", []), "manifest: signature: expected a table, got list '[]'"),
+    "table for list": (put("files", {}), "manifest: files: expected a list, got dict '{}'"),
+    "empty name": (put("name", ""), "name, artifact_format and scheme must not be empty"),
+    "lone surrogate": (put("name", "\ud800"), r"name: expected text, got a lone surrogate in '\ud800'"),
+    "lone surrogate in a key": (
+        put("provenance.versions", {"\udfff": "1"}),
+        "provenance.versions: expected text, got a lone surrogate",
+    ),
+    "integer of 65 bits": (put("provenance.options.seed", 1 << 64), "expected an integer of at most 64 bits"),
+    "huge integer": (put("provenance.options.seed", 10**30), "number 1000000000000000000000000000000 is not"),
+    "long text": (put("device", "a" * 4097), "a string has 4097 characters, at most 4096 are read"),
+    "long key": (put("provenance.options", {"a" * 4097: 1}), "a string has 4097 characters"),
+    "long list": (put(f"{SPEC}.shape", [1] * 65537), "a list longer than 65536"),
+    "deep": (put("device", functools.reduce(lambda x, _: [x], range(12), 0)), "nested deeper than 12"),
+    "unknown dtype": (put(f"{SPEC}.dtype", "float16"), "signature.inputs[0]: dtype 'float16' is not one of"),
+    "nameless tensor": (put(f"{SPEC}.name", ""), "signature.inputs[0]: a tensor needs a name"),
+    "negative size": (put(f"{SPEC}.shape", [None, -1]), "shape (None, -1) has more than 8 axes, or one out"),
+    "nine axes": (put(f"{SPEC}.shape", [1] * 9), "has more than 8 axes"),
+    "fixed batch": (put(f"{SPEC}.shape", [1, 1]), "the first axis of 'x' must be the batch (null)"),
+    "affine of a float": (
+        put(f"{SPEC}.affine", {"scale": [1.0], "zero_point": [0.0]}),
+        "dtype 'float32' with affine is not one of int8, uint8, int16",
+    ),
+    "scale of nothing": (put(f"{SPEC}.affine", {"scale": [], "zero_point": []}), "at least 1"),
+    "scale of zero": (put(f"{SPEC}.affine", {"scale": [0.0], "zero_point": [0.0]}), "scale must be positive"),
+    "scale too small": (put(f"{SPEC}.affine", {"scale": [1e-45], "zero_point": [0.0]}), "normal in float32"),
+    "two inputs of a name": (
+        lambda d: d["signature"]["inputs"].append(d["signature"]["inputs"][0]),
+        "signature: input names must be unique and at least one, got ['x', 'x']",
+    ),
+    "no outputs": (put("signature.outputs", []), "output names must be unique and at least one, got []"),
+    "no methods": (put("signature.methods", []), "signature has no methods"),
+    "two methods of a name": (
+        lambda d: d["signature"]["methods"].append(d["signature"]["methods"][0]),
+        "method names must be unique, got ['predict', 'predict']",
+    ),
+    "method of no output": (put("signature.methods.0.outputs", ["z"]), "outputs that do not exist: ['z']"),
+    "labels of a float": (put("signature.methods.0.labels", [LABELS]), "needs class indices, 'y' is float32"),
+    "labels of no dtype": (
+        put("signature.methods.0.labels", [LABELS | {"dtype": "object"}]),
+        "signature.methods[0].labels[0]: label dtype 'object' is not one of int8,",
+    ),
+    "labels mixed": (put("signature.methods.0.labels", [LABELS | {"values": [0, "1"]}]), "all be"),
+    "label out of range": (
+        put("signature.methods.0.labels", [{"dtype": "int8", "values": [128]}]),
+        "labels must all be int8",
+    ),
+    "label twice": (put("signature.methods.0.labels", [LABELS | {"values": [1, 1]}]), "different from each"),
+    "unknown way to return": (
+        put("signature.methods.0.returns", "tuple"),
+        "signature.methods[0].returns: expected one of array, list, mapping, got 'tuple'",
+    ),
+    "golden of another input": (put("fixture.inputs.0.tensor", "z"), "fixture.inputs must be ['x'] as"),
+    "no golden output": (put("fixture.outputs", []), "fixture.outputs must be ['y'] as"),
+    "no tolerance": (put("fixture.tolerances", []), "fixture.tolerances must be ['y'] as"),
+    "negative tolerance": (put("fixture.tolerances.0.atol", -1.0), "must be finite and at least 0"),
+    "artifact that is not there": (put("artifact", "other.onnx"), "'other.onnx' is not among the files"),
+    "artifact that is a golden vector": (put("artifact", "golden-in-0.npy"), "need a file of their own"),
+    "file name with a path": (put("files.0.name", "../a"), "files[0]: file name '../a' is reserved"),
+    "file name of the manifest": (put("files.0.name", "manifest.json"), "'manifest.json' is reserved"),
+    "file name of its signature": (put("files.0.name", "manifest.sig"), "'manifest.sig' is reserved"),
+    "file size below zero": (put("files.0.size_bytes", -1), "has a malformed size or sha256"),
+    "short hash": (put("files.0.sha256", "0" * 63), "has a malformed size or sha256"),
+    "hash in capitals": (put("files.0.sha256", "A" * 64), "has a malformed size or sha256"),
+    "files in another order": (lambda d: d["files"].reverse(), "files must be sorted by name, each once"),
+    "verdict of no status": (put("verdicts.0.status", "maybe"), "verdicts[0].status: expected one of"),
+    "budget below zero": (put("budget.max_size_kb", -1.0), "max_size_kb must be a finite number"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_malformed_manifest(name: str):
+    edit, message = MALFORMED[name]
+    document = manifest_of(content())
+    edit(document)
+    with pytest.raises(ManifestError, match=re.escape(message)):
+        decode_bundle(rebuilt(content(), document))
+
+
+SPELLED = {
+    "space": (lambda t: t.replace(":", ": ", 1), "not in canonical form"),
+    "trailing space": (lambda t: t + " ", "not in canonical form"),
+    "trailing newline": (lambda t: t + "\n", "not in canonical form"),
+    "key twice": (lambda t: t.replace("{", '{"artifact":"model.onnx",', 1), "not in canonical form"),
+    "key twice with two values": (lambda t: t.replace("{", '{"artifact":"z",', 1), "not in canonical form"),
+    "key order": (lambda t: json.dumps(dict(reversed(json.loads(t).items()))), "not in canonical form"),
+    "escaped slash": (lambda t: t.replace('"host"', '"\\u0068ost"', 1), "not in canonical form"),
+    "exponent": (lambda t: t.replace("1.5}", "15e-1}", 1), "not in canonical form"),
+    "trailing zero": (lambda t: t.replace("1.5}", "1.50}", 1), "not in canonical form"),
+    "infinity by overflow": (lambda t: t.replace("1.5}", "1e999}", 1), "number 1e999 is not finite"),
+    "minus infinity by overflow": (lambda t: t.replace("1.5}", "-1e999}", 1), "number -1e999 is not finite"),
+    "NaN": (lambda t: t.replace("1.5}", "NaN}", 1), "number NaN is not finite"),
+    "Infinity": (lambda t: t.replace("1.5}", "Infinity}", 1), "number Infinity is not finite"),
+    "many digits": (lambda t: t.replace("1.5}", "1" * 5000 + "}", 1), "is not finite or too long"),
+    "a comment": (lambda t: "//" + t, "manifest is not JSON in ASCII"),
+    "cut off": (lambda t: t[:-1], "manifest is not JSON in ASCII"),
+    "two documents": (lambda t: t + t, "manifest is not JSON in ASCII: Extra data"),
+    "not ASCII": (lambda t: t.replace('"host"', '"hóst"', 1), "manifest is not JSON in ASCII"),
+    "byte order mark": (lambda t: "\ufeff" + t, "manifest is not JSON in ASCII"),
+    "nested a million deep": (lambda _: "[" * (MAX_MANIFEST_BYTES - 1), "manifest is not JSON in ASCII"),
+    "a list": (lambda _: "[]", "manifest: document: expected a table, got list '[]'"),
+    "a number": (lambda _: "1", "manifest: document: expected a table, got int '1'"),
+    "nothing": (lambda _: "", "manifest is not JSON in ASCII"),
+    "too long": (lambda t: t + " " * MAX_MANIFEST_BYTES, "at most 1048576 are read"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SPELLED)
+def test_misspelled_manifest(name: str):
+    respell, message = SPELLED[name]
+    changed = respell(text())
+    assert changed != text()
+    with pytest.raises(ManifestError, match=re.escape(message)):
+        parse_manifest(changed.encode())
+
+
+def with_golden(file: str, body: bytes) -> bytes:
+    """The bundle with another golden file, its size and hash mended."""
+    document = manifest_of(content())
+    entry = next(f for f in document["files"] if f["name"] == file)
+    entry["size_bytes"], entry["sha256"] = len(body), sha256(body)
+    return rebuilt(content(), document, **{file.replace(".", "__"): body})
+
+
+HEADER = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1), }"
+
+
+def npy(header: str, data: bytes = bytes(4)) -> bytes:
+    """A .npy file of that header, padded as it should be."""
+    padded = header + " " * (-(10 + len(header) + 1) % 64) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(padded).to_bytes(2, "little") + padded.encode() + data
+
+
+IN, OUT = "golden-in-0.npy", "golden-out-0.npy"
+GOLDEN = {
+    "dtype": (IN, npy_bytes(np.zeros((1, 1))), "expected real numbers as float32, got float64"),
+    "rank": (IN, npy_bytes(np.zeros(1, np.float32)), "expected rank 2, got shape [1]; for one row"),
+    "columns": (IN, npy_bytes(np.zeros((1, 2), np.float32)), "axis 1 must be 1, got shape [1, 2]"),
+    "no rows": (IN, npy_bytes(np.zeros((0, 1), np.float32)), "expected at least one row, got shape [0, 1]"),
+    "NaN": (IN, npy_bytes(np.float32([[np.nan]])), "nan at index [0, 0]; this model takes finite"),
+    "text": (IN, npy_bytes(np.array([["a"]])), "expected real numbers as float32, got str"),
+    "output dtype": (OUT, npy_bytes(np.zeros((1, 1), np.int64)), "1 rows of output y: float32[batch, 1]"),
+    "output rank": (OUT, npy_bytes(np.zeros(1, np.float32)), "got float32[1]"),
+    "output columns": (OUT, npy_bytes(np.zeros((1, 2), np.float32)), "got float32[1, 2]"),
+    "output rows": (OUT, npy_bytes(np.zeros((2, 1), np.float32)), "got float32[2, 1]"),
+    "nothing": (IN, b"", "not a plain .npy file"),
+    "not a .npy": (IN, b"hello" * 40, "not a plain .npy file"),
+    "cut off": (IN, npy(HEADER)[:-1], "shape [1, 1] of float32 needs 4 bytes, got 3"),
+    "too long": (IN, npy(HEADER) + b"\0", "shape [1, 1] of float32 needs 4 bytes, got 5"),
+    "another version": (IN, npy(HEADER).replace(b"\x01\x00", b"\x02\x00", 1), "not the canonical header"),
+    "pickled": (IN, npy(HEADER.replace("<f4", "|O")), "not a plain .npy file"),
+    "big-endian": (IN, npy(HEADER.replace("<", ">")), "not a plain .npy file"),
+    "Fortran order": (IN, npy(HEADER.replace("False", "True")), "not a plain .npy file"),
+    "structured": (IN, npy(HEADER.replace("'<f4'", "[('a', '<f4')]")), "not a plain .npy file"),
+    "unknown dtype": (IN, npy(HEADER.replace("<f4", "<f3")), "unknown dtype '<f3'"),
+    "code": (IN, npy("__import__('os').system('true')"), "not a plain .npy file"),
+    "a giant": (IN, npy(HEADER.replace("(1, 1)", "(1000000000, 1)")), "needs 4000000000 bytes, got 4"),
+    "a giant of giants": (IN, npy(HEADER.replace("(1, 1)", "(99999999999, 1)")), "malformed shape"),
+    "leading zero": (IN, npy(HEADER.replace("(1, 1)", "(01, 1)")), "malformed shape"),
+    "no comma": (IN, npy(HEADER.replace("(1, 1)", "(1)")), "not the canonical header"),
+    "other padding": (IN, npy(HEADER + " " * 64), "not the canonical header"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_golden_vector_that_does_not_fit(name: str):
+    file, body, message = GOLDEN[name]
+    with pytest.raises(ManifestError, match=re.escape(message)):
+        decode_bundle(with_golden(file, body))
+
+
+def test_golden_vector_that_fits():
+    bundle = decode_bundle(with_golden(IN, npy(HEADER)))
+    assert bundle.golden(bundle.manifest.fixture.inputs)["x"].tolist() == [[0.0]]
+
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+words = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
+scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**63) | finite | words
+
+
+@given(st.dictionaries(words, scalars, max_size=5), words.filter(bool), finite)
+def test_manifest_round_trip(options: dict[str, Any], name: str, value: float):
+    manifest = decode_bundle(content()).manifest
+    changed = dataclasses.replace(
+        manifest,
+        name=name,
+        provenance=dataclasses.replace(manifest.provenance, options=options),
+        verdicts=(dataclasses.replace(manifest.verdicts[0], value=value),),
+    )
+    again = parse_manifest(dump_manifest(changed))
+    assert again == changed
+    assert list(map(type, again.provenance.options.values())) == list(
+        map(type, dict(sorted(options.items())).values())
+    )
+    assert str(again.verdicts[0].value) == str(value)  # -0.0 too
+
+
+labels = st.one_of(
+    st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, unique=True).map(lambda v: ("int64", v)),
+    st.lists(st.booleans(), min_size=1, unique=True).map(lambda v: ("bool", v)),
+    st.lists(finite, min_size=1, unique=True).map(lambda v: ("float64", v)),
+    st.lists(words.filter(lambda w: "\0" not in w), min_size=1, unique=True).map(lambda v: ("str", v)),
+)
+
+
+@given(
+    st.builds(lambda d: ClassLabels(d[0], tuple(d[1])), labels),
+    st.lists(st.integers(1, 2**31 - 1) | st.none(), max_size=6),
+    st.lists(st.floats(1e-30, 1e30), min_size=1, max_size=3),
+    st.booleans(),
+)
+def test_signature_round_trip(table: ClassLabels, shape: list[int | None], scale: list[float], nan: bool):
+    affine = Affine(tuple(scale), tuple(-s for s in scale))
+    x = TensorSpec("x", "int8", (None, *shape, len(scale)), affine, nan)
+    signature = Signature((x,), (TensorSpec("y", "int64", (None,)),), (Method("predict", ("y",), (table,)),))
+    again = decode(Signature, json.loads(json.dumps(encode(signature))))
+    assert again == signature
+    assert again.methods[0].labels[0].array().tolist() == list(table.values)
+
+
+@given(st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(words, inner), max_leaves=8))
+def test_codec_raises_nothing_but_its_own_error(value: Any):
+    with pytest.raises(CodecError):
+        decode(Manifest, value)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Record:
+    number: float
+    choice: Literal["a", "b"] = "a"
+    maybe: int | None = None
+    items: tuple[int, ...] = ()
+
+
+def test_codec_fills_in_defaults_and_widens_integers():
+    record = decode(_Record, {"number": 1})
+    assert record == _Record(1.0)
+    assert type(record.number) is float
+    assert decode(_Record, encode(_Record(2.0, "b", 3, (4,)))) == _Record(2.0, "b", 3, (4,))
+    for value, message in (
+        ({"number": True}, "number: expected float, got bool 'True'"),
+        ({"number": float("nan")}, "number: expected a finite number, got nan"),
+        ({"number": 10**400}, "number: expected float, got int"),
+        ({"number": 1, "choice": "c"}, "choice: expected one of a, b, got 'c'"),
+        ({"number": 1, "items": [1, "2"]}, "items[1]: expected int, got str '2'"),
+        ({"number": 1, "maybe": 1.0}, "maybe: expected int, got float '1.0'"),
+    ):
+        with pytest.raises(CodecError, match=re.escape(message)):
+            decode(_Record, value)
