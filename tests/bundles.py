@@ -6,6 +6,7 @@ Keras model they were converted from (`golden/make_golden.py`).
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import json
@@ -120,6 +121,7 @@ def tiny_bundle_bytes(**changes: Any) -> bytes:
     return bundle_bytes(artifact, "onnx", signature, {"x": x}, {"y": 2 * x}, **changes)
 
 
+@functools.cache
 def classifier_bundle(
     labels: tuple[Any, ...] = ("setosa", "versicolor", "virginica"), dtype: str = "str"
 ) -> tuple[Bundle, Any, Array]:

@@ -158,7 +158,8 @@ def _as_strings(spec: TensorSpec, array: Array, strict: bool) -> Array:
     # Engines hold UTF-8 that ends at the first NUL.
     if any("\0" in v or not is_text(v) for v in values):
         raise _refuse(spec, "strings with NUL or lone surrogate characters cannot be passed on")
-    return array.astype(np.str_)
+    text = array.astype(np.str_)
+    return text.astype(text.dtype.newbyteorder("="), copy=False)
 
 
 def _check_shape(spec: TensorSpec, shape: tuple[int, ...]) -> None:
