@@ -175,3 +175,34 @@ MODELS: dict[str, Callable[[], Trained]] = {
 def trained(name: str) -> Trained:
     """The model of that name, fitted once a session."""
     return MODELS[name]()
+
+
+def run_tflite(artifact: Any, feeds: dict[str, Any]) -> dict[str, Any]:
+    """Real outputs by name of a TFLite artifact on LiteRT, for real float inputs by name."""
+    from edgeml_runtime.affine import dequantize, quantize
+    from edgeml_runtime.engines.litert import ENGINE
+
+    handle = ENGINE.open(artifact.content, artifact.signature, 1)
+    names = tuple(spec.name for spec in artifact.signature.outputs)
+    stored = [quantize(spec, feeds[spec.name]) for spec in artifact.signature.inputs]
+    results = handle.run(names, stored)
+    return {s.name: dequantize(s, r) for s, r in zip(artifact.signature.outputs, results, strict=True)}
+
+
+def run_onnx(artifact: Any, feeds: dict[str, Any]) -> dict[str, Any]:
+    """Outputs by name of an ONNX artifact on ONNX Runtime."""
+    from edgeml_runtime.engines.onnxruntime import ENGINE
+
+    names = tuple(spec.name for spec in artifact.signature.outputs)
+    handle = ENGINE.open(artifact.content, artifact.signature, 1)
+    results = handle.run(names, [feeds[spec.name] for spec in artifact.signature.inputs])
+    return dict(zip(names, results, strict=True))
+
+
+def by_name(model: Any, prediction: Any) -> dict[str, Any]:
+    """What a prediction holds, by the signature's output names."""
+    names = [spec.name for spec in model.signature.outputs]
+    if isinstance(prediction, dict):
+        return prediction
+    values = prediction if isinstance(prediction, list) else [prediction]
+    return dict(zip(names, values, strict=True))

@@ -1,6 +1,6 @@
-"""From a function of TensorFlow operators to one without variables: where every way from Keras starts.
+"""From a function of TensorFlow operators to a graph without variables: where every way from Keras starts.
 
-    function --trace--> graph --freeze--> constants --fold_reshapes--> constant tf.function
+    function --trace--> graph --freeze--> constants --fold_reshapes--> ConstantGraph
 
 With a free batch axis, Keras' Flatten and Reshape become
 
@@ -13,6 +13,7 @@ costs operators and makes the tensor behind it dynamic, and engines leave dynami
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,22 +26,44 @@ from edgeml_runtime.signature import Signature, TensorSpec
 TensorFunction = Callable[[dict[str, Any]], Mapping[str, Any]]
 
 
-def constant_function(function: TensorFunction, signature: Signature) -> Any:
-    """A tf.function of the same values that holds no variable and captures nothing.
+@dataclass(frozen=True, slots=True)
+class ConstantGraph:
+    """A GraphDef whose variables are constants, and its tensors in the signature's order (`name:0`)."""
 
-    `function({input name: tensor})` is traced once with tensors of the signature's dtypes and shapes (batch
-    None). The result takes `input_0`, `input_1` ... in the signature's order and returns `output_0` ...:
-    TensorFlow changes names that are not identifiers. Raises ConversionError where an output is not what the
-    signature says; errors raised by `function` pass unchanged.
+    graph: Any
+    signature: Signature
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    def function(self) -> Any:
+        """A tf.function of it that captures nothing.
+
+        It takes `input_0`, `input_1` ... and returns `output_0` ...: TensorFlow changes names that are not
+        identifiers.
+        """
+        tf = import_tensorflow()
+
+        @tf.function(input_signature=_tensor_specs(tf, self.signature), autograph=False)  # type: ignore[untyped-decorator]
+        def constant(*tensors: Any) -> dict[str, Any]:
+            fed = dict(zip(self.inputs, tensors, strict=True))
+            results = tf.graph_util.import_graph_def(
+                self.graph, input_map=fed, return_elements=self.outputs, name=""
+            )
+            return {f"output_{i}": tf.identity(value) for i, value in enumerate(results)}
+
+        return constant
+
+
+def freeze(function: TensorFunction, signature: Signature) -> ConstantGraph:
+    """The graph of `function({input name: tensor}) -> {output name: tensor}`.
+
+    The function is traced once, with tensors of the signature's dtypes and shapes (batch None). Raises
+    ConversionError where an output is not what the signature says; errors of `function` pass unchanged.
     """
     tf = import_tensorflow()
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    specs = [
-        tf.TensorSpec(spec.shape, spec.dtype, name=f"input_{i}") for i, spec in enumerate(signature.inputs)
-    ]
-
-    @tf.function(input_signature=specs, autograph=False)  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=_tensor_specs(tf, signature), autograph=False)  # type: ignore[untyped-decorator]
     def variable(*tensors: Any) -> list[Any]:
         names = (spec.name for spec in signature.inputs)
         results = function(dict(zip(names, tensors, strict=True)))
@@ -50,17 +73,18 @@ def constant_function(function: TensorFunction, signature: Signature) -> Any:
     frozen = convert_variables_to_constants_v2(variable.get_concrete_function(), lower_control_flow=False)
     graph = frozen.graph.as_graph_def()
     fold_reshapes(graph)
-    fed = [tensor.name for tensor in frozen.inputs]
-    fetched = [tensor.name for tensor in frozen.outputs]
+    return ConstantGraph(
+        graph,
+        signature,
+        tuple(tensor.name for tensor in frozen.inputs),
+        tuple(tensor.name for tensor in frozen.outputs),
+    )
 
-    @tf.function(input_signature=specs, autograph=False)  # type: ignore[untyped-decorator]
-    def constant(*tensors: Any) -> dict[str, Any]:
-        results = tf.graph_util.import_graph_def(
-            graph, input_map=dict(zip(fed, tensors, strict=True)), return_elements=fetched, name=""
-        )
-        return {f"output_{i}": tf.identity(value) for i, value in enumerate(results)}
 
-    return constant
+def _tensor_specs(tf: Any, signature: Signature) -> list[Any]:
+    return [
+        tf.TensorSpec(spec.shape, spec.dtype, name=f"input_{i}") for i, spec in enumerate(signature.inputs)
+    ]
 
 
 def _as_declared(tf: Any, spec: TensorSpec, tensor: Any) -> Any:

@@ -19,7 +19,7 @@ from edgeml_converters.model import Step, Task, TrainedModel, as_feeds
 from edgeml_converters.registry import Source
 from edgeml_converters.sources.keras_files import load
 from edgeml_converters.sources.keras_interface import View, family_of, view, walk
-from edgeml_converters.tensorflow_graph import constant_function
+from edgeml_converters.tensorflow_graph import ConstantGraph, freeze
 from edgeml_converters.tensorflow_import import import_tensorflow, quiet
 from edgeml_runtime.errors import InputError, SignatureError
 from edgeml_runtime.signature import Array, Method, Signature, check_feeds
@@ -51,7 +51,7 @@ def _steps(model: Any, seen: View) -> Iterator[Step]:
     if seen.family != "saved-model":
         yield from _layers(model)
         return
-    for node in _graph(seen).node:
+    for node in _graph(seen).graph.node:
         yield Step(f"graph/{node.name}", node.op)
 
 
@@ -85,13 +85,9 @@ def _last_activation(model: Any, seen: View) -> str:
     return str(getattr(activation, "__name__", None) or type(activation or layer).__name__).lower()
 
 
-def _last_operator(graph: Any) -> str:
-    nodes = {node.name: node for node in graph.node}
-    consumed = {source.partition(":")[0].lstrip("^") for node in graph.node for source in node.input}
-    ends = [node for name, node in nodes.items() if name not in consumed and node.op == "Identity"]
-    if len(ends) != 1:
-        return ""
-    node = ends[0]
+def _last_operator(frozen: ConstantGraph) -> str:
+    nodes = {node.name: node for node in frozen.graph.node}
+    node = nodes[frozen.outputs[0].partition(":")[0]]
     while node.op == "Identity":
         node = nodes[node.input[0].partition(":")[0]]
     return str(node.op).lower()
@@ -104,12 +100,11 @@ def _loss(model: Any) -> str:
     return loss if isinstance(loss, str) else str(getattr(loss, "__name__", type(loss).__name__))
 
 
-def _graph(seen: View) -> Any:
-    """The GraphDef of a model without layers to look at: variables are constants."""
+def _graph(seen: View) -> ConstantGraph:
+    """The graph of a model without layers to look at."""
     signature = Signature(seen.inputs, seen.outputs, (Method("predict", (seen.outputs[0].name,)),))
     with quiet():
-        function = constant_function(seen.tensor_function, signature)
-        return function.get_concrete_function().graph.as_graph_def()
+        return freeze(seen.tensor_function, signature)
 
 
 def _digest(model: Any, seen: View) -> str:
@@ -160,19 +155,36 @@ def _without_names(value: Any, names: dict[str, str], *, reference: bool = False
     return names.get(value, value) if reference and isinstance(value, str) else value
 
 
-def _digest_graph(digest: Any, graph: Any) -> None:
-    """Operators, edges and attributes in the graph's order, without node names: they carry counters."""
-    number = {node.name: str(i) for i, node in enumerate(graph.node)}
-    for node in graph.node:
-        sources = (re.sub(r"^\^?([^:]+)", lambda m: number[m[1]], source) for source in node.input)
-        digest.update(f"{node.op}({','.join(sources)})".encode())
-        for key in sorted(node.attr):
-            if not node.attr[key].HasField("func") and not key.startswith("_"):
-                digest.update(key.encode())
-                digest.update(node.attr[key].SerializeToString(deterministic=True))
-    for function in graph.library.function:
-        for node in function.node_def:
-            digest.update(node.op.encode())
+def _digest_graph(digest: Any, frozen: ConstantGraph) -> None:
+    """A hash tree from the outputs down: node names and their order change with the process."""
+    graph = frozen.graph
+    nodes = {node.name: node for node in graph.node}
+    names = {name.partition(":")[0]: f"input {i}" for i, name in enumerate(frozen.inputs)}
+    hashes: dict[str, str] = {}
+    pending = [name.partition(":")[0] for name in reversed(frozen.outputs)]
+    while pending:
+        node = nodes[pending[-1]]
+        sources = [name.lstrip("^").partition(":") for name in node.input]
+        missing = [name for name, _, _ in sources if name not in hashes]
+        if missing:
+            pending += missing
+            continue
+        of_inputs = [f"{hashes[name]}:{port}" for name, _, port in sources]
+        hashes[pending.pop()] = _node_hash(node, [names.get(node.name, ""), *of_inputs])
+    for name in frozen.outputs:
+        digest.update(hashes[name.partition(":")[0]].encode())
+    bodies = (sorted(_node_hash(n, []) for n in function.node_def) for function in graph.library.function)
+    for body in sorted("".join(hashed) for hashed in bodies):
+        digest.update(body.encode())
+
+
+def _node_hash(node: Any, context: list[str]) -> str:
+    digest = hashlib.sha256(f"{node.op}({','.join(context)})".encode())
+    for key in sorted(node.attr):
+        if not node.attr[key].HasField("func") and not key.startswith("_"):
+            digest.update(key.encode())
+            digest.update(node.attr[key].SerializeToString(deterministic=True))
+    return digest.hexdigest()
 
 
 def _predict(model: TrainedModel, method: str, x: Any) -> Any:

@@ -13,7 +13,7 @@ from edgeml_converters.keras_support import refusal
 from edgeml_converters.model import Artifact, TrainedModel
 from edgeml_converters.registry import Calibration, Converter
 from edgeml_converters.sources.keras_interface import view
-from edgeml_converters.tensorflow_graph import constant_function
+from edgeml_converters.tensorflow_graph import freeze
 from edgeml_converters.tensorflow_import import import_tensorflow, quiet
 from edgeml_runtime.errors import ConversionError, MissingDependencyError, UnsupportedOperatorError
 from edgeml_runtime.signature import TensorSpec
@@ -59,7 +59,7 @@ def _translate(model: TrainedModel) -> Any:
             f"Keras to ONNX needs tf2onnx ({error}); pip install 'edgeml-converters[keras]'"
         ) from error
     with quiet():
-        function = constant_function(view(model.model).tensor_function, model.signature)
+        function = freeze(view(model.model).tensor_function, model.signature).function()
         try:
             proto, _ = tf2onnx.convert.from_function(
                 function, input_signature=function.input_signature, opset=OPSET

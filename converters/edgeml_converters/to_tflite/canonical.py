@@ -88,6 +88,30 @@ def normalise(model: Model, inputs: Mapping[str, str], outputs: Mapping[str, str
     _compact_buffers(model)
 
 
+def argmax_in_int8(model: Model) -> None:
+    """Let ARG_MAX and ARG_MIN read int8 values, in place.
+
+    TensorFlow's converter dequantizes before them. The order of the stored values is that of the real ones,
+    ties included, so the index is the same.
+    """
+    for graph in model.subgraphs:
+        makers = {int(i): op for op in graph.operators for i in op.outputs}
+        for operator in graph.operators:
+            if operator_name(model, operator) not in ("ARG_MAX", "ARG_MIN"):
+                continue
+            maker = makers.get(int(operator.inputs[0]))
+            if maker is None or operator_name(model, maker) != "DEQUANTIZE":
+                continue
+            if graph.tensors[maker.inputs[0]].type == _schema().TensorType.INT8:
+                operator.inputs = [maker.inputs[0], *operator.inputs[1:]]
+        read = {int(i) for op in graph.operators for i in op.inputs} | {int(i) for i in graph.outputs}
+        graph.operators = [
+            op
+            for op in graph.operators
+            if operator_name(model, op) != "DEQUANTIZE" or int(op.outputs[0]) in read
+        ]
+
+
 def _rename(maps: Any, names: Mapping[str, str], graph: Any) -> tuple[list[Any], list[int]]:
     by_name = {m.name.decode(): m for m in maps}
     ordered = []
