@@ -20,6 +20,7 @@ from edgeml_converters.sources.sklearn_structure import (
     steps,
     takes_nan,
 )
+from edgeml_converters.sources.sklearn_trees import check_trees
 from edgeml_runtime.errors import SignatureError, UnsupportedModelError
 from edgeml_runtime.signature import Array, ClassLabels, Method, Scalar, Signature, TensorSpec
 
@@ -44,6 +45,7 @@ def _recognises(model: object) -> bool:
 
 def _describe(model: Any, name: str) -> TrainedModel:
     _check_fitted(model)
+    check_trees(model)
     width = _input_width(model, name)
     task = _task(model, name)
     outputs, methods = _interface(model, task, name)

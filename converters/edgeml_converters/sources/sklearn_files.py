@@ -11,7 +11,9 @@ from edgeml_runtime.errors import InputError, MissingDependencyError
 PICKLE_SUFFIXES = (".joblib", ".pkl", ".pickle")
 """Suffixes whose files run code when they are read: the caller asks for consent before `load`."""
 
-_TRUSTED_PACKAGES = ("sklearn", "numpy", "scipy")
+_TRUSTED_CLASSES = ("sklearn.", "scipy.sparse.", "scipy.interpolate.")
+_TRUSTED_FUNCTIONS = ("sklearn.feature_selection.", "sklearn.metrics.", "sklearn.utils.validation.")
+_TRUSTED_NAMES = ("functools.partial", "numpy.dtype")
 
 
 def load(path: Path) -> object:
@@ -64,8 +66,8 @@ def _load_skops(path: Path) -> object:
     foreign = sorted(name for name in types if not _is_trusted(name))
     if foreign:
         raise InputError(
-            f"{path}: holds types that are not scikit-learn's, numpy's or scipy's: {', '.join(foreign)}. "
-            "Reading them runs their code. If you trust the file, load it yourself with "
+            f"{path}: holds types that no scikit-learn estimator needs: {', '.join(foreign)}. "
+            "Reading such a file can run any code. If you trust the file, load it yourself with "
             "skops.io.load(path, trusted=[...]) and pass the object to edgeml.compile"
         )
     try:
@@ -79,9 +81,15 @@ def _load_skops(path: Path) -> object:
 
 
 def _is_trusted(name: str) -> bool:
-    """True for a class of scikit-learn, numpy or scipy; a function could be made to do anything."""
+    """True for what scikit-learn's own estimators hold: its classes, and functions that only compute.
+
+    A class of theirs does nothing but keep its parameters; a function, or a class such as numpy.memmap, could
+    be put where an estimator calls it.
+    """
+    if name in _TRUSTED_NAMES or name.startswith(_TRUSTED_FUNCTIONS):
+        return True
     module, _, attribute = name.rpartition(".")
-    if module.partition(".")[0] not in _TRUSTED_PACKAGES or ".tests" in module:
+    if not module.startswith(_TRUSTED_CLASSES) or ".tests" in module:
         return False
     try:
         return isinstance(getattr(importlib.import_module(module), attribute, None), type)

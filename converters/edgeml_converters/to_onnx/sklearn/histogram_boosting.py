@@ -14,7 +14,7 @@ import numpy as np
 from edgeml_converters.to_onnx.sklearn.emitter import Classified, Emitter, Rules
 from edgeml_converters.to_onnx.sklearn.preprocessing import one_hot
 from edgeml_converters.to_onnx.sklearn.scores import from_decision
-from edgeml_converters.to_onnx.sklearn.trees import Tree, check_tree, ensemble
+from edgeml_converters.to_onnx.sklearn.trees import Tree, check, ensemble
 from edgeml_runtime.errors import UnsupportedModelError
 from edgeml_runtime.signature import Array
 
@@ -32,7 +32,7 @@ def _raw(emitter: Emitter, model: Any, x: str) -> str:
         for k, predictor in enumerate(stage):
             what = f"{type(model).__name__}, iteration {i}, tree {k}"
             trees.append(_tree(predictor, features, categories, sets, k, width, what))
-            check_tree(trees[-1], model.n_features_in_ + len(sets), what)
+            check(trees[-1], model.n_features_in_ + len(sets), what)
     if sets:
         x = emitter.concat([x, _memberships(emitter, x, categories, sets)])
     start = np.ravel(model._baseline_prediction)

@@ -42,10 +42,10 @@ def own(tensor: str, width: int) -> Origins:
 
 def round_down(values: Array) -> Array:
     """float32: for each float64 the largest float32 that is not above it."""
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         nearest = np.asarray(values, np.float64).astype(np.float32)
-    above = nearest.astype(np.float64) > values
-    return np.where(above, np.nextafter(nearest, np.float32(-np.inf)), nearest)
+        above = nearest.astype(np.float64) > values
+        return np.where(above, np.nextafter(nearest, np.float32(-np.inf)), nearest)
 
 
 def float32_thresholds(thresholds: Array, maps: tuple[Map, ...], *, single: bool) -> Array:
@@ -56,7 +56,8 @@ def float32_thresholds(thresholds: Array, maps: tuple[Map, ...], *, single: bool
     exact = _before(thresholds, maps, single=single) if maps else round_down(thresholds)
     if single and not maps:
         return exact  # the original, too, compares what it has rounded to float32
-    above, below = (np.nextafter(exact, np.float32(side)) for side in (np.inf, -np.inf))
+    with np.errstate(over="ignore", under="ignore"):
+        above, below = (np.nextafter(exact, np.float32(side)) for side in (np.inf, -np.inf))
 
     def goes_left(values: Array) -> Array:
         return _mapped(_decimal(values), maps, single=single) <= thresholds
@@ -87,7 +88,7 @@ def _decimal(values: Array) -> Array:
 
 def _mapped(values: Array, maps: tuple[Map, ...], *, single: bool) -> Array:
     mapped = values.astype(np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         for function in maps:
             mapped = function(mapped)
         return mapped.astype(np.float32).astype(np.float64) if single else mapped

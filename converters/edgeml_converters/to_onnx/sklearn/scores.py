@@ -39,8 +39,9 @@ def _linked(emitter: Emitter, decision: str, link: Link | None) -> str | None:
 def one_vs_one_decision(emitter: Emitter, second_wins: str, confidence: str, classes: int) -> tuple[str, str]:
     """The votes float32[n, classes] of all pairs of classes, and scikit-learn's decision from them.
 
-    second_wins: float32[n, pairs], 1 where the pair's second class wins; confidence: float32[n, pairs], positive
-    for the second. The decision is the votes plus the sums of confidences squeezed below 1/3, to break ties.
+    second_wins: float32[n, pairs], 1 where the second class of a pair wins; confidence: float32[n, pairs],
+    positive for the second. The decision is the votes plus the sums of confidences squeezed below 1/3, which
+    break ties.
     """
     pairs = list(combinations(range(classes), 2))
     first, second = (np.eye(classes)[[pair[i] for pair in pairs]] for i in (0, 1))

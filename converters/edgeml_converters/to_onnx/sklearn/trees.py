@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from edgeml_converters.sources.sklearn_trees import check_tree
 from edgeml_converters.to_onnx.sklearn.emitter import ML, Classified, Emitter, Rules
 from edgeml_converters.to_onnx.sklearn.origins import float32_thresholds
 from edgeml_converters.to_onnx.sklearn.scores import from_decision
-from edgeml_runtime.errors import UnsupportedModelError
 from edgeml_runtime.signature import Array
 
 
@@ -36,26 +36,9 @@ class Tree:
     weights: Array
 
 
-def check_tree(tree: Tree, features: int, what: str) -> None:
-    """Every node is reached once from the root and reads a feature that exists.
-
-    An engine walks the arrays without looking; raises UnsupportedModelError for those it must not get.
-    """
-    count = len(tree.left)
-    seen = np.zeros(count, bool)
-    level = np.zeros(1, np.int64)
-    while level.size:
-        if ((level < 0) | (level >= count)).any():
-            raise UnsupportedModelError(f"{what}: a child index is outside of its {count} nodes")
-        if seen[level].any() or len(np.unique(level)) != len(level):
-            raise UnsupportedModelError(f"{what}: a node is reached twice, so this is not a tree")
-        seen[level] = True
-        inner = level[tree.left[level] != -1]
-        if ((tree.feature[inner] < 0) | (tree.feature[inner] >= features)).any():
-            raise UnsupportedModelError(f"{what}: a node reads a feature outside of the model's {features}")
-        if np.isnan(tree.threshold[inner]).any():
-            raise UnsupportedModelError(f"{what}: a threshold is not a number")
-        level = np.concatenate([tree.left[inner], tree.right[inner]])
+def check(tree: Tree, features: int, what: str) -> None:
+    """Refuse arrays that are no tree over that many features (UnsupportedModelError)."""
+    check_tree(tree.feature, tree.threshold, tree.left, tree.right, features, what)
 
 
 def from_cython(tree: Any, weights: Array, features: int, what: str) -> Tree:
@@ -69,7 +52,7 @@ def from_cython(tree: Any, weights: Array, features: int, what: str) -> Tree:
         missing_left=np.zeros(tree.node_count, bool) if missing is None else np.asarray(missing, bool),
         weights=np.asarray(weights, np.float64),
     )
-    check_tree(checked, features, what)
+    check(checked, features, what)
     return checked
 
 

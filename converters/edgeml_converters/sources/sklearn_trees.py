@@ -1,0 +1,66 @@
+"""The arrays of decision trees, checked before any compiled code walks them without looking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from edgeml_converters.sources.sklearn_structure import children, estimators
+from edgeml_runtime.errors import UnsupportedModelError
+from edgeml_runtime.signature import Array
+
+
+def check_tree(feature: Array, threshold: Array, left: Array, right: Array, features: int, what: str) -> None:
+    """Refuse a tree unless every node is reached at most once from node 0 and reads a feature that exists.
+
+    feature, left, right: int64[nodes], threshold: float64[nodes]; leaves have left == -1. Raises
+    UnsupportedModelError.
+    """
+    count = len(left)
+    seen = np.zeros(count, bool)
+    level = np.zeros(1, np.int64)
+    while level.size:
+        if ((level < 0) | (level >= count)).any():
+            raise UnsupportedModelError(f"{what}: a child index is outside of its {count} nodes")
+        if seen[level].any() or len(np.unique(level)) != len(level):
+            raise UnsupportedModelError(f"{what}: a node is reached twice, so this is not a tree")
+        seen[level] = True
+        inner = level[left[level] != -1]
+        if ((feature[inner] < 0) | (feature[inner] >= features)).any():
+            raise UnsupportedModelError(f"{what}: a node reads a feature outside of the model's {features}")
+        if np.isnan(threshold[inner]).any():
+            raise UnsupportedModelError(f"{what}: a threshold is not a number")
+        level = np.concatenate([left[inner], right[inner]])
+
+
+def check_trees(model: Any) -> None:
+    """Every tree anywhere in a model: a file can hold arrays that no fit gives, and predicting reads them."""
+    for path, estimator in estimators(model):
+        for i, tree in enumerate(_trees(estimator)):
+            what = f"{path} ({type(estimator).__name__}), tree {i}"
+            check_tree(*tree, features=int(estimator.n_features_in_), what=what)
+
+
+def _trees(estimator: Any) -> Iterator[tuple[Array, Array, Array, Array]]:
+    # Forests and boosting hold their trees as parameters; members of other ensembles are steps of their own.
+    members: Any = [] if children(estimator) else np.ravel(getattr(estimator, "estimators_", []))
+    for member in (estimator, *members):
+        tree: Any = getattr(member, "tree_", None)
+        if hasattr(tree, "children_left"):
+            yield (
+                np.asarray(tree.feature),
+                np.asarray(tree.threshold),
+                np.asarray(tree.children_left),
+                np.asarray(tree.children_right),
+            )
+    for predictor in (p for stage in getattr(estimator, "_predictors", ()) for p in stage):
+        nodes = predictor.nodes
+        leaf = nodes["is_leaf"].astype(bool)
+        yield (
+            nodes["feature_idx"].astype(np.int64),
+            nodes["num_threshold"].astype(np.float64),
+            np.where(leaf, -1, nodes["left"].astype(np.int64)),
+            np.where(leaf, -1, nodes["right"].astype(np.int64)),
+        )

@@ -1,0 +1,350 @@
+"""scikit-learn to ONNX, against what scikit-learn itself predicts."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import require_module
+from hypothesis import given
+from hypothesis import strategies as st
+from zoo import TREES, ZOO, Specimen
+
+from edgeml_converters.model import Artifact, TrainedModel
+from edgeml_converters.sources.sklearn import SOURCE
+from edgeml_converters.to_onnx.from_sklearn import CONVERTER
+from edgeml_converters.to_onnx.sklearn.origins import float32_thresholds, round_down
+from edgeml_runtime.errors import ConversionError, UnsupportedModelError
+
+MARGIN = 1e-5  # of labels that float32 may decide otherwise
+TOLERANCE = 1e-4  # of values, relative to the largest
+NAMES = sorted(ZOO)
+IN_ANOTHER_PROCESS = (
+    "columns-logistic", "gaussian-nb", "hist-gradient-boosting-categorical", "k-means", "mlp-binary-tanh",
+    "random-forest", "svc-poly-strings", "voting-soft",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _installed():
+    require_module("sklearn", "skl2onnx", "onnxruntime")
+
+
+def convert(name: str, specimen: Specimen) -> tuple[TrainedModel, Artifact]:
+    model = SOURCE.describe(specimen.model, name)
+    return model, CONVERTER.convert(model, "float32", None)
+
+
+def run(artifact: Artifact, x: Any) -> dict[str, Any]:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(artifact.content, options, providers=["CPUExecutionProvider"])
+    names = [spec.name for spec in artifact.signature.outputs]
+    return dict(zip(names, session.run(names, {"x": np.asarray(x, np.float32)}), strict=True))
+
+
+def assert_same(model: TrainedModel, artifact: Artifact, x: Any, tolerance: float = TOLERANCE) -> None:
+    """Every method, on rows x as the framework gets them; the graph gets them in float32."""
+    outputs = run(artifact, x)
+    for spec in artifact.signature.outputs:
+        assert outputs[spec.name].dtype.name == spec.dtype
+        assert outputs[spec.name].shape == (len(x), *spec.shape[1:])
+    for method in model.signature.methods:
+        wanted = SOURCE.predict(model, method.name, x)
+        got = [outputs[name] for name in method.outputs]
+        if method.labels:
+            assert_same_labels(model, method.labels, x, got[0], wanted)
+        else:
+            for mine, theirs in zip(got, wanted if method.returns == "list" else [wanted], strict=True):
+                assert mine.shape == theirs.shape
+                scale = max(1e-30, float(np.nanmax(np.abs(theirs))))
+                np.testing.assert_allclose(mine, theirs, rtol=0, atol=tolerance * scale)
+
+
+def assert_same_labels(model, tables, x, indices, wanted) -> None:
+    columns = indices.reshape(len(x), -1)
+    labels = np.stack([t.array()[columns[:, j]] for j, t in enumerate(tables)], axis=1)
+    assert labels.dtype == wanted.dtype or labels.dtype.kind == wanted.dtype.kind == "U"
+    differ = (labels != wanted.reshape(len(x), -1)).any(axis=1)
+    scores = SOURCE.scores(model, x)
+    if scores is not None:
+        best = np.sort(scores, axis=1)
+        differ &= best[:, -1] - best[:, -2] > MARGIN
+    assert not differ.any()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_parity(name):
+    specimen = ZOO[name]()
+    model, artifact = convert(name, specimen)
+    assert CONVERTER.offers(model) == {"float32": None}
+    assert_same(model, artifact, specimen.x)
+    assert_same(model, artifact, specimen.x[:1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_missing_values(name):
+    specimen = ZOO[name]()
+    model, artifact = convert(name, specimen)
+    rows = specimen.x.copy()
+    rows[np.random.default_rng(3).random(rows.shape) < 0.3] = np.nan
+    if model.signature.inputs[0].allow_nan:
+        assert_same(model, artifact, rows)
+    else:
+        method = model.signature.methods[0].name
+        with pytest.raises(ValueError, match="NaN"):
+            SOURCE.predict(model, method, rows)
+
+
+def decimals(x: Any) -> Any:
+    """float32 rows as the numbers that they stand for: what a table of decimals holds."""
+    return np.array([[float(str(v)) for v in row] for row in x.astype(np.float32)])
+
+
+def boundary_rows(x: Any, trees: list[list[tuple[Any, int, float]]]) -> Any:
+    """A row that reaches each node, moved onto the node's threshold and to both float32 beside it."""
+    found = []
+    for reached, feature, threshold in (node for tree in trees for node in tree):
+        rows = np.flatnonzero(reached)
+        if not len(rows) or not np.isfinite(threshold):
+            continue
+        nearest = np.float32(threshold)
+        for value in (
+            np.nextafter(nearest, np.float32(-np.inf)),
+            nearest,
+            np.nextafter(nearest, np.float32(np.inf)),
+        ):
+            row = x[rows[0]].astype(np.float32)
+            row[feature] = value
+            found.append(row)
+    return np.array(found)
+
+
+def nodes_of(estimator: Any, x: Any) -> list[list[tuple[Any, int, float]]]:
+    """Per tree: which rows reach each inner node, its feature and threshold."""
+    members = np.ravel(getattr(estimator, "estimators_", [estimator]))
+    trees = []
+    for member in members:
+        tree = member.tree_
+        reached = tree.decision_path(x.astype(np.float32)).toarray().astype(bool)
+        inner = np.flatnonzero(tree.children_left != -1)
+        trees.append([(reached[:, n], int(tree.feature[n]), float(tree.threshold[n])) for n in inner])
+    return trees
+
+
+PLAIN_TREES = sorted(
+    [name for name in TREES if name not in ("random-forest", "decision-tree-float-labels")]
+    + ["gradient-boosting", "gradient-boosting-regressor"]
+)
+
+
+@pytest.mark.parametrize("name", PLAIN_TREES)
+def test_thresholds_of_trees(name):
+    specimen = ZOO[name]()
+    model, artifact = convert(name, specimen)
+    rows = boundary_rows(specimen.x, nodes_of(specimen.model, specimen.x))
+    assert len(rows) > 20
+    assert_same(model, artifact, rows, 1e-6)
+
+
+def test_thresholds_behind_a_scaler():
+    specimen = ZOO["random-forest"]()
+    model, artifact = convert("random-forest", specimen)
+    scaler, forest = specimen.model
+    trees = [
+        [(reached, f, t * scaler.scale_[f] + scaler.mean_[f]) for reached, f, t in tree]
+        for tree in nodes_of(forest, scaler.transform(specimen.x))
+    ]
+    rows = boundary_rows(specimen.x, trees)
+    assert len(rows) > 500
+    assert_same(model, artifact, decimals(rows), 1e-6)
+
+
+def histogram_nodes(model: Any, x: Any) -> list[list[tuple[Any, int, float]]]:
+    trees = []
+    for predictor in (p for stage in model._predictors for p in stage):
+        found, pending = [], [(0, np.ones(len(x), bool))]
+        while pending:
+            index, reached = pending.pop()
+            node = predictor.nodes[index]
+            if node["is_leaf"]:
+                continue
+            feature, threshold = int(node["feature_idx"]), float(node["num_threshold"])
+            found.append((reached, feature, threshold))
+            left = (x[:, feature] <= threshold) | (np.isnan(x[:, feature]) & bool(node["missing_go_to_left"]))
+            pending += [(int(node["left"]), reached & left), (int(node["right"]), reached & ~left)]
+        trees.append(found)
+    return trees
+
+
+@pytest.mark.parametrize(
+    "name", ["hist-gradient-boosting-binary", "hist-gradient-boosting-regressor", "hist-gradient-boosting"]
+)
+def test_thresholds_of_histogram_boosting(name):
+    specimen = ZOO[name]()
+    model, artifact = convert(name, specimen)
+    rows = boundary_rows(specimen.x, histogram_nodes(specimen.model, specimen.x))
+    assert len(rows) > 50
+    assert_same(model, artifact, decimals(rows), 1e-6)
+
+
+def test_thresholds_that_are_training_values():
+    """With more values than bins a threshold is a training value, and not a float32: 131 of 569 rows."""
+    from sklearn.datasets import load_breast_cancer
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    x, y = load_breast_cancer(return_X_y=True)
+    specimen = Specimen(HistGradientBoostingClassifier(max_iter=30).fit(x, y), x, y)
+    model, artifact = convert("decimals", specimen)
+    assert_same(model, artifact, x, 1e-6)
+
+
+def test_unseen_categories():
+    for name in ("hist-gradient-boosting-categorical", "one-hot-logistic"):
+        specimen = ZOO[name]()
+        model, artifact = convert(name, specimen)
+        rows = specimen.x.copy()
+        rows[::2, 0] = 250.0
+        rows[1::2, 3] = 6.5
+        assert_same(model, artifact, rows)
+
+
+@given(st.floats(allow_nan=False))
+def test_round_down_keeps_every_decision(threshold):
+    rounded = round_down(np.array([threshold]))
+    with np.errstate(over="ignore", under="ignore"):
+        near = [np.nextafter(rounded, np.float32(side)) for side in (-np.inf, np.inf)]
+    for value in (*near, rounded):
+        assert (value.astype(np.float64) <= threshold) == (value <= rounded)
+
+
+@given(st.floats(-1e6, 1e6), st.floats(-1e3, 1e3), st.floats(1e-3, 1e3))
+def test_thresholds_move_back_through_scalers(threshold, offset, scale):
+    moved = float32_thresholds(np.array([threshold]), (lambda v: (v - offset) / scale,), single=True)
+    for side in (-np.inf, 0.0, np.inf):
+        value = np.nextafter(moved, np.float32(side)) if side else moved
+        decimal = float(str(value[0]))
+        scaled = np.float64(np.float32((decimal - offset) / scale))
+        assert (scaled <= threshold) == (value[0] <= moved[0])
+
+
+def test_graph_is_plain_and_pinned():
+    import onnx
+
+    for name in ("logistic-regression-strings", "mlp-digits", "linear-regression"):
+        _, artifact = convert(name, ZOO[name]())
+        made = onnx.load_from_string(artifact.content)
+        assert {n.op_type for n in made.graph.node} <= {
+            "Scaler", "Gemm", "Relu", "ArgMax", "Softmax", "Reshape", "Identity",
+        }  # fmt: skip
+        assert (made.graph.name, made.ir_version, made.doc_string) == ("edgeml", 8, "")
+        assert {o.domain: o.version for o in made.opset_import}[""] == 18
+
+
+def fingerprints(names: tuple[str, ...]) -> list[str]:
+    lines = []
+    for name in names:
+        model, artifact = convert(name, ZOO[name]())
+        lines.append(f"{name} {model.digest} {hashlib.sha256(artifact.content).hexdigest()}")
+    return lines
+
+
+def test_another_process_gives_the_same_bytes():
+    script = "import sys; sys.path[:0] = sys.argv[1:3]; import test_sklearn_to_onnx as t\n"
+    script += "print(*t.fingerprints(t.IN_ANOTHER_PROCESS[::-1]), sep='\\n')"
+    here = Path(__file__).parent
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(here), str(here.parent)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONHASHSEED": "7"},
+    )
+    assert done.stderr == ""
+    assert sorted(done.stdout.splitlines()) == sorted(fingerprints(IN_ANOTHER_PROCESS))
+
+
+def reasons_for(estimator: Any, data: str = "iris") -> str:
+    specimen = Specimen(estimator.fit(*zoo_data(data)), *zoo_data(data))
+    model = SOURCE.describe(specimen.model, "model")
+    reason = CONVERTER.offers(model)["float32"]
+    with pytest.raises(UnsupportedModelError) as caught:
+        CONVERTER.convert(model, "float32", None)
+    assert str(caught.value) == f"model cannot be converted: {reason}"
+    return str(reason)
+
+
+def zoo_data(name: str) -> tuple[Any, Any]:
+    from sklearn import datasets
+
+    return getattr(datasets, f"load_{name}")(return_X_y=True)
+
+
+def test_unsupported_steps_are_all_named():
+    from sklearn.gaussian_process import GaussianProcessClassifier
+    from sklearn.kernel_approximation import Nystroem
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+
+    assert reasons_for(make_pipeline(Nystroem(n_components=3), GaussianProcessClassifier())) == (
+        "pipeline.nystroem (Nystroem): no converter takes it; pipeline.gaussianprocessclassifier "
+        "(GaussianProcessClassifier): its graph needs a linear solver, which is no ONNX operator"
+    )
+    assert reasons_for(KNeighborsClassifier(weights="distance")) == (
+        "model (KNeighborsClassifier): weights='distance' is not supported; use uniform"
+    )
+
+
+def test_foreign_class_is_refused():
+    from sklearn.linear_model import LogisticRegression
+
+    class Mine(LogisticRegression):
+        pass
+
+    reason = reasons_for(Mine(max_iter=1000))
+    assert reason.endswith("not in scikit-learn; what it computes is not known")
+    assert reason.startswith("model (Mine): is defined in ")
+
+
+def test_other_schemes_are_refused():
+    model = SOURCE.describe(ZOO["ridge"]().model, "ridge")
+    with pytest.raises(ConversionError, match="sklearn-to-onnx makes float32, not int8-static"):
+        CONVERTER.convert(model, "int8-static", None)
+
+
+def test_hostile_trees_are_refused():
+    from sklearn.ensemble import HistGradientBoostingRegressor
+    from sklearn.tree import DecisionTreeRegressor
+
+    x, y = zoo_data("diabetes")
+    for node, child, message in (
+        (0, 10**6, "a child index is outside of its"),
+        (1, 0, "a node is reached twice, so this is not a tree"),
+        (1, -5, "a child index is outside of its"),
+    ):
+        tree = DecisionTreeRegressor(max_depth=3).fit(x, y)
+        model = SOURCE.describe(tree, "tree")
+        tree.tree_.children_left[node] = child
+        with pytest.raises(UnsupportedModelError, match=message):
+            CONVERTER.convert(model, "float32", None)
+    boosting = HistGradientBoostingRegressor(max_iter=2).fit(x, y)
+    model = SOURCE.describe(boosting, "boosting")
+    boosting._predictors[1][0].nodes["feature_idx"][0] = 99
+    with pytest.raises(UnsupportedModelError, match="iteration 1, tree 0: a node reads a feature outside"):
+        CONVERTER.convert(model, "float32", None)
+
+
+def test_values_beyond_float32_are_refused():
+    ridge = copy.deepcopy(ZOO["ridge"]().model)
+    ridge[-1].coef_ = ridge[-1].coef_ * 1e40
+    with pytest.raises(ConversionError, match="beyond float32"):
+        CONVERTER.convert(SOURCE.describe(ridge, "ridge"), "float32", None)
