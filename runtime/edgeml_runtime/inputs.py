@@ -113,7 +113,17 @@ def _refuse(spec: TensorSpec, problem: str) -> SignatureError:
     return SignatureError(f"input {spec.describe()}: {problem}")
 
 
+def _check_columns(spec: TensorSpec, table: Any) -> None:
+    """Refuse a table whose columns are not the model's; an array without names is taken as it comes."""
+    names = getattr(table, "columns", None)
+    if names is None or not spec.columns or list(names) == list(spec.columns):
+        return
+    got = ", ".join(map(str, names))
+    raise _refuse(spec, f"expected columns {', '.join(spec.columns)}; got {got}; select them in that order")
+
+
 def _as_array(spec: TensorSpec, value: Any) -> Array:
+    _check_columns(spec, value)
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise _refuse(spec, "got an array with masked values; fill them first, e.g. with .filled(0)")
     if hasattr(value, "toarray") and hasattr(value, "nnz"):

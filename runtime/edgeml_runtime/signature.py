@@ -39,6 +39,8 @@ class TensorSpec:
     """One tensor of the artifact. `shape`: None stands for any size; the first axis is the batch.
 
     `dtype` is what the artifact stores; `real_dtype` what callers see. `allow_nan`: missing values are input.
+    `columns`: names along the second axis where the model was trained on named ones. Files are read by these
+    names; a DataFrame with others, or in another order, is refused.
     """
 
     name: str
@@ -46,6 +48,7 @@ class TensorSpec:
     shape: tuple[int | None, ...]
     affine: Affine | None = None
     allow_nan: bool = False
+    columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -54,6 +57,8 @@ class TensorSpec:
             raise ValueError(f"dtype {self.dtype!r} is not one of {', '.join(TENSOR_DTYPES)}")
         if len(self.shape) > MAX_RANK or any(d is not None and not 1 <= d <= MAX_AXIS for d in self.shape):
             raise ValueError(f"shape {self.shape} has more than {MAX_RANK} axes, or one out of range")
+        if self.columns and self.shape[1:] != (len(set(self.columns)),):
+            raise ValueError(f"columns {', '.join(self.columns)} do not name the second axis of {self.shape}")
         if self.affine is not None:
             if self.dtype not in QUANTIZED_DTYPES:
                 raise ValueError(
