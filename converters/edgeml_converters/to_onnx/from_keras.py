@@ -15,6 +15,7 @@ from edgeml_converters.registry import Calibration, Converter
 from edgeml_converters.sources.keras_interface import view
 from edgeml_converters.tensorflow_graph import freeze
 from edgeml_converters.tensorflow_import import import_tensorflow, quiet
+from edgeml_converters.to_onnx.fold_columns import fold_columns
 from edgeml_runtime.errors import ConversionError, MissingDependencyError, UnsupportedOperatorError
 from edgeml_runtime.signature import TensorSpec
 
@@ -32,6 +33,7 @@ def _convert(model: TrainedModel, scheme: str, _calibration: Calibration | None)
         raise ConversionError(f"keras-to-onnx makes float32; {scheme} is quantized from that file")
     proto = _translate(model)
     _check_operators(model, proto.graph)
+    fold_columns(proto.graph)
     _rename(proto.graph, model)
     for values, specs in (
         (proto.graph.input, model.signature.inputs),
