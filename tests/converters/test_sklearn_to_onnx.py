@@ -273,6 +273,30 @@ def test_another_process_gives_the_same_bytes():
     assert sorted(done.stdout.splitlines()) == sorted(fingerprints(IN_ANOTHER_PROCESS))
 
 
+def test_columns_by_name_and_frames_inside():
+    require_module("pandas")
+    import pandas
+    from sklearn.compose import make_column_transformer
+    from sklearn.feature_selection import SelectFromModel
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import MinMaxScaler, StandardScaler
+    from sklearn.svm import SVC
+
+    x, y = zoo_data("iris")
+    frame = pandas.DataFrame(x, columns=list("abcd"))
+    columns = make_column_transformer(
+        (StandardScaler(), ["c", "a"]), (MinMaxScaler(), ["b"]), remainder="passthrough"
+    )
+    for last in (SVC(), make_pipeline(SelectFromModel(LogisticRegression()), SVC())):
+        model = make_pipeline(columns, last).set_output(transform="pandas").fit(frame, y)
+        described, artifact = convert("frame", Specimen(model, x, y))
+        assert_same(described, artifact, x)
+    scaler = StandardScaler().set_output(transform="pandas").fit(frame)
+    described, artifact = convert("scaler", Specimen(scaler, x, y))
+    assert_same(described, artifact, x)
+
+
 def reasons_for(estimator: Any, data: str = "iris") -> str:
     specimen = Specimen(estimator.fit(*zoo_data(data)), *zoo_data(data))
     model = SOURCE.describe(specimen.model, "model")

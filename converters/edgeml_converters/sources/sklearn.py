@@ -190,7 +190,7 @@ def _prediction_shape(model: Any) -> tuple[int, ...]:
     zeros = np.zeros((1, last.n_features_in_))
     try:
         with _quiet_names():
-            return tuple(np.shape(last.predict(zeros))[1:])
+            return tuple(np.shape(last.predict(_as_fitted(last, zeros)))[1:])
     except ValueError as exc:
         raise UnsupportedModelError(
             f"{type(last).__name__}: predict refuses a row of zeros, so the shape of its output is unknown: "
@@ -204,30 +204,40 @@ def _transformed_width(model: Any) -> int:
     except (AttributeError, ValueError):  # not every transformer can name its outputs
         last = final_estimator(model)
         with _quiet_names():
-            return int(last.transform(np.zeros((1, last.n_features_in_))).shape[1])
+            return int(last.transform(_as_fitted(last, np.zeros((1, last.n_features_in_)))).shape[1])
 
 
 def _predict(model: TrainedModel, method: str, x: Any) -> Any:
-    """What the estimator's own method returns for rows x, [n, features]; sparse results come dense."""
+    """What the estimator's own method returns for rows x, [n, features], always as an array."""
     model.signature.method(method)
     rows = as_feeds(model, x).get("x")
     if rows is None:
         raise SignatureError(f"{model.name} has one input, x; got {', '.join(x)}")
     with _quiet_names():
         result = getattr(model.model, method)(_as_fitted(model.model, rows))
+    if hasattr(result, "to_numpy"):  # set_output(transform="pandas")
+        return result.to_numpy()
     return result.toarray() if hasattr(result, "toarray") else result
 
 
 def _as_fitted(model: Any, rows: Any) -> Any:
-    """Float rows in the precision that the model computes in: float64, or float32 where its centres are.
+    """Rows of an array as the model was fitted on them: in its precision, with its column names.
 
     float32 rows would make scalers and products run in float32, with other roundings than those of fitting,
-    and k-means refuses rows that are not of its centres' dtype.
+    and k-means refuses rows that are not of its centres' dtype. Columns chosen by name need a frame.
     """
     if not isinstance(rows, np.ndarray) or rows.dtype not in (np.float32, np.float64):
         return rows
     centers = getattr(final_estimator(model), "cluster_centers_", None)
-    return rows.astype(np.float64 if centers is None else centers.dtype, copy=False)
+    rows = rows.astype(np.float64 if centers is None else centers.dtype, copy=False)
+    names = getattr(model, "feature_names_in_", None)
+    if names is None or rows.ndim != 2 or rows.shape[1] != len(names):
+        return rows
+    try:
+        from pandas import DataFrame
+    except ImportError:  # fitted elsewhere; models that need no names take the array
+        return rows
+    return DataFrame(rows, columns=names)
 
 
 def _scores(model: TrainedModel, x: Any) -> Array | None:

@@ -24,8 +24,8 @@ def children(estimator: Any) -> list[tuple[str, Any]]:
     elif kind == "ColumnTransformer":
         transformers = getattr(estimator, "transformers_", estimator.transformers)
         found = [(name, child) for name, child, _ in transformers]
-    elif any(word in kind for word in _WHOLE):
-        found = []
+    elif any(word in kind for word in _WHOLE) or hasattr(estimator, "get_support"):
+        found = []  # a feature selector's estimator has done its part when it was fitted
     elif hasattr(estimator, "calibrated_classifiers_"):
         found = [(f"classifier{i}", c.estimator) for i, c in enumerate(estimator.calibrated_classifiers_)]
     elif hasattr(estimator, "best_estimator_"):

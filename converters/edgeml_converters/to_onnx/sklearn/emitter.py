@@ -57,8 +57,8 @@ class Emitter:
         self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self.origins: dict[str, Origins] = {}
 
-    def constant(self, values: Any, dtype: str = "float32") -> str:
-        """The name of an initializer with those values; equal constants are one."""
+    def constant(self, values: Any, dtype: str = "float32", *, shared: bool = True) -> str:
+        """The name of an initializer with those values; equal shared constants are one."""
         from onnx import numpy_helper
 
         wide = np.asarray(values)
@@ -69,10 +69,13 @@ class Emitter:
                 f"the model holds {np.abs(wide).max():g}, beyond float32 (3.4e38): rescale its inputs"
             )
         key = (dtype, array.shape, array.tobytes())
-        if key not in self._constants:
-            self._constants[key] = name = f"constant_{len(self._constants)}"
-            self.initializers.append(numpy_helper.from_array(array, name))
-        return self._constants[key]
+        if shared and key in self._constants:
+            return self._constants[key]
+        name = f"constant_{len(self.initializers)}"
+        self.initializers.append(numpy_helper.from_array(array, name))
+        if shared:
+            self._constants[key] = name
+        return name
 
     def add(self, op: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         """Append a node with one output; returns that output's name."""
@@ -112,7 +115,9 @@ class Emitter:
         """The product x @ weights + bias, weights [features, k], bias [k]: [n, k]."""
         weights = np.asarray(weights, np.float64)
         bias = np.broadcast_to(np.asarray(bias, np.float64).ravel(), weights.shape[1:])
-        product = self.add("Gemm", x, self.constant(weights), self.constant(bias))
+        # Not shared: a quantizer gives each product's bias a scale of its own.
+        factors = self.constant(weights, shared=False), self.constant(bias, shared=False)
+        product = self.add("Gemm", x, *factors)
         return self.declare(product, weights.shape[1])
 
     def concat(self, parts: list[str]) -> str:
