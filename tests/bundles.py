@@ -31,6 +31,7 @@ from edgeml_runtime.manifest import (
     Verdict,
 )
 from edgeml_runtime.signature import Affine, ClassLabels, Method, Signature, TensorSpec
+from tests.conftest import require_module
 
 GOLDEN = Path(__file__).parent / "golden"
 Array = np.ndarray[Any, Any]
@@ -78,7 +79,7 @@ def bundle_bytes(
 def onnx_graph(
     nodes: Sequence[Any], inputs: Mapping[str, Any], outputs: Mapping[str, Any], weights: Mapping[str, Array]
 ) -> bytes:
-    """A serialized model; inputs and outputs as name -> (dtype, shape), nodes made by `onnx.helper`."""
+    """A serialized model; inputs and outputs as name -> (dtype, shape), nodes made by `node`."""
     from onnx import TensorProto, helper, numpy_helper
 
     types = {"float32": TensorProto.FLOAT, "str": TensorProto.STRING, "float64": TensorProto.DOUBLE}
@@ -103,6 +104,7 @@ def onnx_graph(
 
 def node(operator: str, inputs: str, outputs: str, **attributes: Any) -> Any:
     """An ONNX node; names separated by spaces."""
+    require_module("onnx")
     from onnx import helper
 
     return helper.make_node(operator, inputs.split(), outputs.split(), **attributes)
@@ -126,6 +128,7 @@ def classifier_bundle(
     labels: tuple[Any, ...] = ("setosa", "versicolor", "virginica"), dtype: str = "str"
 ) -> tuple[Bundle, Any, Array]:
     """A bundle of a fitted LogisticRegression on iris, the model itself, and the rows it was fitted on."""
+    require_module("sklearn")
     from sklearn.datasets import load_iris
     from sklearn.linear_model import LogisticRegression
 
@@ -162,6 +165,7 @@ def classifier_bundle(
 
 def iris_rows() -> Array:
     """float32[150, 4]."""
+    require_module("sklearn")
     from sklearn.datasets import load_iris
 
     return load_iris().data.astype(np.float32)

@@ -178,12 +178,11 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from edgeml_runtime.files import check_writable
     from edgeml_runtime.session import load
-    from edgeml_runtime.tables import as_inputs, plain, read_arrays, write_result
+    from edgeml_runtime.tables import as_inputs, check_result_path, plain, read_arrays, write_result
 
     if arguments.output is not None:
-        check_writable(arguments.output)
+        check_result_path(arguments.output)
     session = load(arguments.bundle, engine=arguments.engine, threads=arguments.threads)
     x = as_inputs(session.signature, read_arrays(arguments.input), arguments.input)
     method = arguments.method or session.signature.methods[0].name

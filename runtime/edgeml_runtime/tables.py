@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from edgeml_runtime.errors import InputError, MissingDependencyError
-from edgeml_runtime.files import read_file, write_atomically
+from edgeml_runtime.files import check_writable, read_file, write_atomically
 from edgeml_runtime.npy import npy_bytes
 from edgeml_runtime.signature import Array, Signature, TensorSpec
 
@@ -72,7 +72,7 @@ def _read_csv(path: Path, content: bytes) -> dict[str, Array]:
         raise InputError(f"cannot read {path}: not a CSV file in UTF-8 ({error})") from error
     if not rows:
         raise InputError(f"cannot read {path}: it has no rows")
-    header = [f"column_{i}" for i in range(len(rows[0]))]
+    header = _header(len(rows[0]))
     if any(_number(cell) is None for cell in rows[0]):
         header, rows = [cell.strip() for cell in rows[0]], rows[1:]
     if len(set(header)) != len(header):
@@ -103,17 +103,27 @@ def _column(cells: list[str]) -> Array:
 
 
 def as_inputs(signature: Signature, arrays: Mapping[str, Array], path: Path) -> Any:
-    """The model's input out of a file's arrays: by name, the only array, or columns in file order."""
+    """The model's input out of a file's arrays: by name, the only array, or columns.
+
+    Columns are taken by name where both model and file name them, and the file's others are left out;
+    otherwise all of them in file order.
+    """
     names = [spec.name for spec in signature.inputs]
-    if all(name in arrays for name in names):
-        return {n: arrays[n] for n in names} if len(names) > 1 else arrays[names[0]]
+    if len(names) > 1 and all(name in arrays for name in names):
+        return {name: arrays[name] for name in names}
     if len(names) == 1:
         spec = signature.inputs[0]
-        if "x" in arrays or (len(arrays) == 1 and next(iter(arrays.values())).ndim == len(spec.shape)):
-            return arrays.get("x", next(iter(arrays.values())))
-        if len(spec.shape) == 2 and all(a.ndim == 1 for a in arrays.values()):
-            if spec.shape[1] in (None, len(arrays)):
-                return np.stack([_checked_column(spec, *item, path) for item in arrays.items()], axis=1)
+        table = len(spec.shape) == 2 and all(a.ndim == 1 for a in arrays.values())
+        if table and spec.columns and list(arrays) != _header(len(arrays)):
+            arrays = _named_columns(spec, arrays, path)
+        if table and spec.shape[1] in (None, len(arrays)):
+            return np.stack([_checked_column(spec, *item, path) for item in arrays.items()], axis=1)
+        for name in (spec.name, "x"):
+            if name in arrays:
+                return arrays[name]
+        if len(arrays) == 1 and not table:
+            return next(iter(arrays.values()))
+        if table:
             raise InputError(
                 f"{path}: expected {spec.shape[1]} columns for {spec.describe()}, "
                 f"got {len(arrays)}: {', '.join(arrays)}"
@@ -121,6 +131,18 @@ def as_inputs(signature: Signature, arrays: Mapping[str, Array], path: Path) -> 
     expected = ", ".join(s.describe() for s in signature.inputs)
     got = ", ".join(f"{name}: {a.dtype}{list(a.shape)}" for name, a in arrays.items())
     raise InputError(f"{path}: expected {expected}; got {got}")
+
+
+def _header(count: int) -> list[str]:
+    """What columns without names are called."""
+    return [f"column_{i}" for i in range(count)]
+
+
+def _named_columns(spec: TensorSpec, arrays: Mapping[str, Array], path: Path) -> dict[str, Array]:
+    missing = [name for name in spec.columns if name not in arrays]
+    if missing:
+        raise InputError(f"{path}: columns are missing: {', '.join(missing)}; it has {', '.join(arrays)}")
+    return {name: arrays[name] for name in spec.columns}
 
 
 def _checked_column(spec: TensorSpec, name: str, column: Array, path: Path) -> Array:
@@ -133,13 +155,20 @@ def _checked_column(spec: TensorSpec, name: str, column: Array, path: Path) -> A
     return column
 
 
-def write_result(path: Path, result: Any) -> None:
-    """A method's result (array, list or mapping of arrays) to a file of a WRITABLE suffix."""
+def check_result_path(path: Path) -> None:
+    """Refuse a result file that cannot be written, before there is a result; raises InputError."""
     suffix = Path(path).suffix.lower()
     if suffix not in WRITABLE:
         raise InputError(
             f"cannot write {path}: expected {', '.join(WRITABLE)}, got {suffix or 'no suffix'!r}"
         )
+    check_writable(path)
+
+
+def write_result(path: Path, result: Any) -> None:
+    """A method's result (array, list or mapping of arrays) to a file of a WRITABLE suffix."""
+    check_result_path(path)
+    suffix = Path(path).suffix.lower()
     named = result if isinstance(result, Mapping) else None
     if isinstance(result, list):
         named = {f"output_{i}": a for i, a in enumerate(result)}

@@ -303,3 +303,18 @@ def test_affine_that_is_none(arguments: Any, message: str):
 def test_affine_of_other_columns_than_the_tensor():
     with pytest.raises(ValueError, match=re.escape("affine has 2 columns, shape (None, 3) has not")):
         TensorSpec("x", "int8", (None, 3), Affine((1.0, 1.0), (0.0, 0.0)))
+
+
+def test_columns_of_a_table_are_the_models():
+    require_module("pandas")
+    import pandas as pd
+
+    named = TensorSpec("x", "float32", (None, 2), columns=("a", "b"))
+    frame = pd.DataFrame({"a": [1.0], "b": [2.0]})
+    assert InputGate(named)(frame).tolist() == [[1.0, 2.0]]
+    assert InputGate(named)(ROW) is ROW  # an array has no names to compare
+    for other, got in ((frame[["b", "a"]], "b, a"), (frame.rename(columns={"b": "c"}), "a, c")):
+        with pytest.raises(
+            SignatureError, match=f"expected columns a, b; got {got}; select them in that order"
+        ):
+            InputGate(named)(other)

@@ -21,6 +21,7 @@ from edgeml_runtime.errors import BundleError, InputError, IntegrityError
 from edgeml_runtime.files import read_file
 from edgeml_runtime.session import load
 from tests.bundles import describing_everything, tiny_bundle_bytes
+from tests.conftest import require_module
 
 tiny = functools.cache(tiny_bundle_bytes)
 
@@ -35,6 +36,7 @@ def refused(content: bytes) -> bool:
 
 
 def test_tiny_bundle_is_what_it_should_be():
+    require_module("onnxruntime")
     bundle = decode_bundle(tiny())
     assert encode_bundle(bundle.manifest, bundle.files) == tiny()
     assert load(bundle).predict([[3.0]]).tolist() == [[6.0]]

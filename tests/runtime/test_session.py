@@ -42,14 +42,17 @@ from tests.conftest import require_module
 Array = np.ndarray[Any, Any]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def engines_are_installed():
+    require_module("onnxruntime", "ai_edge_litert")
+
+
 @pytest.fixture(params=["onnxruntime", "litert float32", "litert int8"])
 def bundle(request: pytest.FixtureRequest) -> Bundle:
     """Iris on each engine: logistic regression, a network, the network in int8."""
     engine, _, scheme = request.param.partition(" ")
     if engine == "onnxruntime":
-        require_module("onnxruntime", "onnx", "sklearn")
         return classifier_bundle()[0]
-    require_module("ai_edge_litert", "sklearn")
     return tflite_bundle(scheme)
 
 
