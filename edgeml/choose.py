@@ -126,21 +126,32 @@ def _excess(verdict: Verdict) -> float:
     return value / limit - 1.0 if limit > 0 else float("inf") if value > 0 else 0.0
 
 
+def _distance(outcome: Outcome) -> tuple[int, float, float, str]:
+    """How far from fitting: broken limits, the largest excess, the largest value, then by name."""
+    broken = _broken(outcome)
+    # The excess over a limit of zero is infinite for everybody; the value still tells them apart.
+    return (
+        len(broken),
+        max(map(_excess, broken)),
+        max(v.value or 0.0 for v in broken),
+        outcome.candidate.name,
+    )
+
+
 def _explain(outcomes: Sequence[Outcome], budget: Budget) -> Explanation:
     judged = [o for o in outcomes if o.status == "exceeds"]
     if not judged:
         errors = "; ".join(f"{o.candidate.name}: {o.error}" for o in outcomes)
         return Explanation(f"no artifact could be judged: {errors}", (), None, (), ())
-    nearest = min(judged, key=lambda o: (len(_broken(o)), max(map(_excess, _broken(o))), o.candidate.name))
+    nearest = min(judged, key=_distance)
     binding = tuple(_LIMITS.get(v.gate, v.gate) for v in _broken(nearest))
     relaxations = _relaxations(judged)
     misses = ", ".join(
         f"{v.gate} {v.value:.6g} {v.unit}".rstrip() + f" over the limit of {v.limit:.6g}"
         for v in _broken(nearest)
     )
-    summary = (
-        f"nothing fits: {' and '.join(binding)} binds; nearest is {nearest.candidate.name} with {misses}"
-    )
+    bind = f"{' and '.join(binding)} {'binds' if len(binding) == 1 else 'bind'}"
+    summary = f"nothing fits: {bind}; nearest is {nearest.candidate.name} with {misses}"
     return Explanation(summary, binding, nearest.candidate.name, _broken(nearest), relaxations)
 
 
