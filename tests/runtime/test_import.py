@@ -11,8 +11,8 @@ import edgeml_runtime
 FORBIDDEN = {
     "argparse", "asyncio", "csv", "difflib", "email", "importlib.metadata", "logging", "multiprocessing",
     "pkgutil", "subprocess", "tempfile", "unittest", "onnxruntime", "ai_edge_litert", "tflite_runtime",
-    "pandas", "pyarrow", "edgeml_runtime.bench", "edgeml_runtime.cli", "edgeml_runtime.host", "edgeml_runtime.tables",
-    "edgeml_runtime.engines.onnxruntime", "edgeml_runtime.engines.litert",
+    "pandas", "pyarrow", "edgeml_runtime.bench", "edgeml_runtime.cli", "edgeml_runtime.host",
+    "edgeml_runtime.tables", "edgeml_runtime.engines.onnxruntime", "edgeml_runtime.engines.litert",
 }  # fmt: skip
 
 

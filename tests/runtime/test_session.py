@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -438,6 +439,24 @@ def test_artifact_that_no_engine_takes(artifact_format: str, artifact: bytes | N
         {"y": one},
     )
     with pytest.raises(EngineFailedError, match=r"refused the artifact|artifact has no"):
+        load(content)
+
+
+def test_weights_are_not_read_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The bundle's hashes would not cover them."""
+    import onnx
+
+    bundle = decode_bundle(tiny_bundle_bytes())
+    model = onnx.load_from_string(bundle.artifact)
+    model.graph.node[0].input[1] = "w"
+    weight = model.graph.initializer.add(name="w", data_type=1, dims=[1, 1], data_location=1)
+    for key, value in {"location": "secret", "offset": "0", "length": "4"}.items():
+        weight.external_data.add(key=key, value=value)
+    (tmp_path / "secret").write_bytes(np.float32(42).tobytes())
+    monkeypatch.chdir(tmp_path)
+    x = np.float32([[0]])
+    content = bundle_bytes(model.SerializeToString(), "onnx", bundle.manifest.signature, {"x": x}, {"y": x})
+    with pytest.raises(EngineFailedError, match="External data path"):
         load(content)
 
 

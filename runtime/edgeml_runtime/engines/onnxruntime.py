@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ _DTYPES = {
     "tensor(float)": "float32", "tensor(double)": "float64", "tensor(string)": "str", "tensor(bool)": "bool",
     **{f"tensor({name})": name for name in ("int8", "int16", "int32", "int64", "uint8")},
 }  # fmt: skip
+# Weights in files beside the model would be read unhashed: they are looked for in a folder that cannot be.
+_WEIGHTS_FOLDER = ("session.model_external_initializers_file_folder_path", f"{os.devnull}/none")
 _FATAL = 4  # log level: errors are raised, so they need not be printed too
 
 
@@ -41,6 +44,7 @@ def _open(content: bytes, signature: Signature, threads: int) -> _Handle:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _FATAL
+    options.add_session_config_entry(*_WEIGHTS_FOLDER)
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:
