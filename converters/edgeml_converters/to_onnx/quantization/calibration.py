@@ -1,0 +1,107 @@
+"""Ranges of activations on real data, a few rows at a time: only two numbers a tensor are ever kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgeml_converters.registry import Calibration
+from edgeml_converters.to_onnx.quantization.graph import Names
+from edgeml_runtime.errors import CalibrationError, ConversionError, SignatureError
+from edgeml_runtime.signature import Array, Signature, check_feeds
+
+BATCH_ROWS = 32
+_FATAL = 4  # log level: errors are raised, so they need not be printed too
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Smallest and largest value seen."""
+
+    low: float
+    high: float
+
+
+def open_session(content: bytes, threads: int = 1) -> Any:
+    """An onnxruntime session on the CPU; raises ConversionError where it refuses the graph."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = _FATAL
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise ConversionError(f"onnxruntime {onnxruntime.__version__} refuses the graph: {error}") from error
+
+
+def checked_rows(signature: Signature, calibration: Calibration | None) -> dict[str, Array]:
+    """Rows by input name, fit for calibration; raises CalibrationError naming the tensor and what to do."""
+    if not calibration:
+        raise CalibrationError("int8-static needs rows of real data to calibrate on; pass data")
+    try:
+        arrays = check_feeds(signature.inputs, calibration)
+    except SignatureError as error:
+        raise CalibrationError(
+            f"calibration data does not fit: {error}. Pass rows as the model takes them"
+        ) from error
+    rows = dict(zip((spec.name for spec in signature.inputs), arrays, strict=True))
+    for spec in signature.inputs:
+        seen = rows[spec.name]
+        if seen.dtype.kind == "f" and seen.size > 1:
+            finite = seen[np.isfinite(seen)]
+            if finite.size == 0 or finite.min() == finite.max():
+                value = "not a number" if finite.size == 0 else f"{finite.flat[0]:g}"
+                raise CalibrationError(
+                    f"calibration data: {spec.describe()} is {value} everywhere; pass rows that vary"
+                )
+    return rows
+
+
+def ranges(model: Any, tensors: list[str], rows: Mapping[str, Array]) -> dict[str, Range]:
+    """The range of each of those float32 tensors over all rows."""
+    if not tensors:
+        return {}
+    observed, names = _observed(model, tensors)
+    session = open_session(observed.SerializeToString(), threads=0)
+    total = max(len(array) for array in rows.values())
+    lows, highs = np.full(len(tensors), np.inf), np.full(len(tensors), -np.inf)
+    for start in range(0, total, BATCH_ROWS):
+        feeds = {name: _engine_array(array[start : start + BATCH_ROWS]) for name, array in rows.items()}
+        try:
+            values = np.array(session.run(names, feeds), np.float64).reshape(2, -1)
+        except Exception as error:
+            raise CalibrationError(
+                f"the float model fails on calibration rows {start} to {start + BATCH_ROWS - 1}: {error}"
+            ) from error
+        lows, highs = np.minimum(lows, values[0]), np.maximum(highs, values[1])
+    for name, low, high in zip(tensors, lows, highs, strict=True):
+        if not (np.isfinite(low) and np.isfinite(high)):
+            raise CalibrationError(
+                f"calibration data drives tensor {name!r} to {low:g} .. {high:g}; remove rows with missing "
+                "or extreme values"
+            )
+    return {n: Range(float(a), float(b)) for n, a, b in zip(tensors, lows, highs, strict=True)}
+
+
+def _engine_array(rows: Array) -> Array:
+    return rows.astype(np.object_) if rows.dtype.kind == "U" else np.ascontiguousarray(rows)
+
+
+def _observed(model: Any, tensors: list[str]) -> tuple[Any, list[str]]:
+    """The model with the minimum and the maximum of each tensor as outputs: first all minima."""
+    from onnx import TensorProto, helper
+
+    copy = type(model).FromString(model.SerializeToString())
+    fresh = Names(copy.graph).fresh
+    names = []
+    for op, suffix in (("ReduceMin", "low"), ("ReduceMax", "high")):
+        for tensor in tensors:
+            name = fresh(f"{tensor}_{suffix}")
+            copy.graph.node.append(helper.make_node(op, [tensor], [name], keepdims=0))
+            copy.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, []))
+            names.append(name)
+    return copy, names
