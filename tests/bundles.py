@@ -163,6 +163,36 @@ def classifier_bundle(
     return decode_bundle(bundle_bytes(artifact, "onnx", signature, {"x": rows}, outputs)), model, x
 
 
+def two_by_two(*methods: Method, **changes: Any) -> Bundle:
+    """sum = a + b, pick = index of the larger of the two, for a, b: float32[batch]."""
+    spec = ("float32", [None])
+    artifact = onnx_graph(
+        [
+            node("Add", "a b", "sum"),
+            node("Less", "a b", "less"),
+            node("Cast", "less", "pick", to=7),
+            node("Unsqueeze", "pick axis", "column"),
+            node("Concat", "column column", "picks", axis=1),
+        ],
+        {"a": spec, "b": spec},
+        {"sum": spec, "pick": ("int64", [None]), "picks": ("int64", [None, 2])},
+        {"axis": np.array([1])},
+    )
+    signature = Signature(
+        (TensorSpec("a", "float32", (None,)), TensorSpec("b", "float32", (None,))),
+        (
+            TensorSpec("sum", "float32", (None,)),
+            TensorSpec("pick", "int64", (None,)),
+            TensorSpec("picks", "int64", (None, 2)),
+        ),
+        methods,
+    )
+    a, b = np.float32([1, 4]), np.float32([2, 3])
+    pick = (a < b).astype(np.int64)
+    outputs = {"sum": a + b, "pick": pick, "picks": np.stack([pick, pick], axis=1)}
+    return decode_bundle(bundle_bytes(artifact, "onnx", signature, {"a": a, "b": b}, outputs, **changes))
+
+
 def iris_rows() -> Array:
     """float32[150, 4]."""
     require_module("sklearn")

@@ -16,12 +16,13 @@ import numpy as np
 import pytest
 
 from edgeml_runtime.bench import BenchPlan, Measurement, measure, percentile_ns
-from edgeml_runtime.bundle import decode_bundle
+from edgeml_runtime.bundle import decode_bundle, encode_bundle
 from edgeml_runtime.cli import main, printable
 from edgeml_runtime.codec import decode
 from edgeml_runtime.errors import InputError
 from edgeml_runtime.verify import verify
 from tests.bundles import (
+    bundle_bytes,
     classifier_bundle,
     describing_everything,
     iris_rows,
@@ -110,8 +111,6 @@ def test_verify(tiny: Path, capsys: pytest.CaptureFixture[str]):
 @pytest.mark.parametrize("wrong", [2.0, float("nan"), float("inf")], ids=["value", "NaN", "infinity"])
 def test_drift(tmp_path: Path, capsys: pytest.CaptureFixture[str], wrong: float):
     bundle = decode_bundle(tiny_bundle_bytes())
-    from tests.bundles import bundle_bytes
-
     x, y = np.float32([[0.5], [1.0]]), np.float32([[1.0], [wrong + 1]])
     path = tmp_path / "drift.edgeml"
     path.write_bytes(bundle_bytes(bundle.artifact, "onnx", bundle.manifest.signature, {"x": x}, {"y": y}))
@@ -176,8 +175,6 @@ def test_run(tiny: Path, rows: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_run_returns_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     bundle, model, x = classifier_bundle()
-    from edgeml_runtime.bundle import encode_bundle
-
     path, data = tmp_path / "iris.edgeml", tmp_path / "x.npy"
     path.write_bytes(encode_bundle(bundle.manifest, bundle.files))
     np.save(data, x[::10])

@@ -7,36 +7,31 @@ import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from edgeml_runtime.bundle import Bundle, decode_bundle
-from edgeml_runtime.engines import choose_engine, engines
 from edgeml_runtime.errors import (
     EngineError,
     EngineFailedError,
     InputError,
-    MissingDependencyError,
     SignatureError,
-    UnknownNameError,
 )
 from edgeml_runtime.session import Session, load
-from edgeml_runtime.signature import Affine, ClassLabels, Method, Signature, TensorSpec
+from edgeml_runtime.signature import ClassLabels, Method, Signature, TensorSpec
 from edgeml_runtime.verify import verify
 from tests.bundles import (
     GOLDEN,
     bundle_bytes,
     classifier_bundle,
     iris_rows,
-    manifest_of,
     node,
     onnx_graph,
-    rebuilt,
     tflite_bundle,
     tiny_bundle_bytes,
+    two_by_two,
 )
 from tests.conftest import require_module
 
@@ -259,36 +254,6 @@ def test_threads_out_of_range(threads: int):
 # Several inputs and outputs, labels, strings.
 
 
-def two_by_two(*methods: Method, **changes: Any) -> Bundle:
-    """sum = a + b, pick = index of the larger of the two, for a, b: float32[batch]."""
-    spec = ("float32", [None])
-    artifact = onnx_graph(
-        [
-            node("Add", "a b", "sum"),
-            node("Less", "a b", "less"),
-            node("Cast", "less", "pick", to=7),
-            node("Unsqueeze", "pick axis", "column"),
-            node("Concat", "column column", "picks", axis=1),
-        ],
-        {"a": spec, "b": spec},
-        {"sum": spec, "pick": ("int64", [None]), "picks": ("int64", [None, 2])},
-        {"axis": np.array([1])},
-    )
-    signature = Signature(
-        (TensorSpec("a", "float32", (None,)), TensorSpec("b", "float32", (None,))),
-        (
-            TensorSpec("sum", "float32", (None,)),
-            TensorSpec("pick", "int64", (None,)),
-            TensorSpec("picks", "int64", (None, 2)),
-        ),
-        methods,
-    )
-    a, b = np.float32([1, 4]), np.float32([2, 3])
-    pick = (a < b).astype(np.int64)
-    outputs = {"sum": a + b, "pick": pick, "picks": np.stack([pick, pick], axis=1)}
-    return decode_bundle(bundle_bytes(artifact, "onnx", signature, {"a": a, "b": b}, outputs, **changes))
-
-
 FEEDS = {"b": [2.0, 3.0], "a": [1.0, 4.0]}
 
 
@@ -365,127 +330,3 @@ def test_missing_values_where_the_model_takes_them():
     )
     assert np.isnan(session.predict([[np.nan]])).all()
     assert verify(session.bundle).golden == "ok"
-
-
-# Artifacts that are not what the manifest says, engines that are not there.
-
-
-def spec(name: str = "x", dtype: str = "float32", shape: Any = (None, 4), affine: Any = None) -> TensorSpec:
-    return TensorSpec(name, dtype, shape, affine)
-
-
-PROBABILITIES = TensorSpec("probabilities", "float32", (None, 3))
-QUANTIZED = Affine((1.0,), (0.0,))
-DISAGREEING = {
-    "another name": (spec("z"), PROBABILITIES, "artifact has no input z: float32[batch, 4]; it has x"),
-    "another dtype": (
-        spec(dtype="int8", affine=QUANTIZED),
-        PROBABILITIES,
-        "artifact's input is float32[batch, 4]; the manifest says input x: int8[batch, 4]",
-    ),
-    "other columns": (spec(shape=(None, 5)), PROBABILITIES, "the manifest says input x: float32[batch, 5]"),
-    "another rank": (
-        spec(shape=(None, 2, 2)),
-        PROBABILITIES,
-        "the manifest says input x: float32[batch, 2, 2]",
-    ),
-    "another output": (spec(), TensorSpec("z", "float32", (None, 3)), "artifact has no output z: float32"),
-    "another output dtype": (
-        spec(),
-        TensorSpec("probabilities", "int64", (None, 3)),
-        "the manifest says output probabilities: int64[batch, 3]",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", DISAGREEING)
-@pytest.mark.parametrize("artifact_format", ["onnx", "tflite"])
-def test_artifact_that_disagrees_with_its_manifest(artifact_format: str, name: str):
-    x, y, message = DISAGREEING[name]
-    original = classifier_bundle()[0] if artifact_format == "onnx" else tflite_bundle()
-    rows = np.zeros((1, *(d or 1 for d in x.shape[1:])), np.float32)
-    outputs = {y.name: np.zeros((1, 3), y.dtype)}
-    signature = Signature((x,), (y,), (Method("predict", (y.name,)),))
-    content = bundle_bytes(original.artifact, artifact_format, signature, {x.name: rows}, outputs)
-    with pytest.raises(EngineFailedError, match=re.escape(message)):
-        load(content)
-
-
-def test_an_input_that_the_manifest_does_not_list():
-    bundle = two_by_two(Method("predict", ("sum",)))
-    signature = Signature((TensorSpec("a", "float32", (None,)),), (TensorSpec("sum", "float32", (None,)),), (
-        Method("predict", ("sum",)),
-    ))  # fmt: skip
-    one = np.float32([1])
-    with pytest.raises(EngineFailedError, match="needs inputs that the manifest does not list: b"):
-        load(bundle_bytes(bundle.artifact, "onnx", signature, {"a": one}, {"sum": one}))
-
-
-@pytest.mark.parametrize("artifact_format", ["onnx", "tflite"])
-@pytest.mark.parametrize("artifact", [b"", b"nonsense", None], ids=["empty", "nonsense", "cut off"])
-def test_artifact_that_no_engine_takes(artifact_format: str, artifact: bytes | None):
-    whole = (
-        decode_bundle(tiny_bundle_bytes()).artifact if artifact_format == "onnx" else tflite_bundle().artifact
-    )
-    signature = Signature(
-        (spec("x", shape=(None, 1)),), (spec("y", shape=(None, 1)),), (Method("predict", ("y",)),)
-    )
-    one = np.float32([[1]])
-    content = bundle_bytes(
-        whole[: len(whole) // 2] if artifact is None else artifact,
-        artifact_format,
-        signature,
-        {"x": one},
-        {"y": one},
-    )
-    with pytest.raises(EngineFailedError, match=r"refused the artifact|artifact has no"):
-        load(content)
-
-
-def test_weights_are_not_read_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The bundle's hashes would not cover them."""
-    import onnx
-
-    bundle = decode_bundle(tiny_bundle_bytes())
-    model = onnx.load_from_string(bundle.artifact)
-    model.graph.node[0].input[1] = "w"
-    weight = model.graph.initializer.add(name="w", data_type=1, dims=[1, 1], data_location=1)
-    for key, value in {"location": "secret", "offset": "0", "length": "4"}.items():
-        weight.external_data.add(key=key, value=value)
-    (tmp_path / "secret").write_bytes(np.float32(42).tobytes())
-    monkeypatch.chdir(tmp_path)
-    x = np.float32([[0]])
-    content = bundle_bytes(model.SerializeToString(), "onnx", bundle.manifest.signature, {"x": x}, {"y": x})
-    with pytest.raises(EngineFailedError, match="External data path"):
-        load(content)
-
-
-def test_engines_that_there_are():
-    assert list(engines()) == ["litert", "onnxruntime", "tflite-runtime"]
-    assert choose_engine("onnx").name == "onnxruntime"
-    assert choose_engine("tflite", "litert").name == "litert"
-    with pytest.raises(
-        UnknownNameError, match="unknown engine for onnx 'onnxruntim'; did you mean onnxruntime"
-    ):
-        choose_engine("onnx", "onnxruntim")
-    with pytest.raises(UnknownNameError, match="unknown engine for onnx 'litert'; known: onnxruntime"):
-        choose_engine("onnx", "litert")
-    with pytest.raises(
-        MissingDependencyError, match="no engine here runs 'native' artifacts, only onnx, tflite"
-    ):
-        choose_engine("native")
-    if not engines()["tflite-runtime"].installed():
-        with pytest.raises(
-            MissingDependencyError, match=r"needs tflite-runtime: pip install 'edgeml-runtime\[tfl"
-        ):
-            choose_engine("tflite", "tflite-runtime")
-
-
-def test_a_bundle_for_an_engine_of_the_future_is_verified_and_not_run():
-    document = manifest_of(tiny_bundle_bytes()) | {"artifact_format": "native"}
-    bundle = decode_bundle(rebuilt(tiny_bundle_bytes(), document))
-    result = verify(bundle)
-    assert result.golden == "not run"
-    assert "no engine here runs 'native'" in result.reason
-    with pytest.raises(MissingDependencyError):
-        load(bundle)
