@@ -19,7 +19,7 @@ from edgeml.reference import Reference, as_arrays, predicted_labels, task_score
 from edgeml_converters.model import Artifact, Data, TrainedModel
 from edgeml_runtime.bench import Measurement, percentile_ns
 from edgeml_runtime.bundle import Bundle
-from edgeml_runtime.errors import EdgeMLError, EngineError
+from edgeml_runtime.errors import ConversionError, EdgeMLError, EngineError
 from edgeml_runtime.manifest import Budget, Provenance, Verdict
 from edgeml_runtime.session import Session
 
@@ -101,6 +101,8 @@ def judge(trial: Trial, gates: Gates, provenance: Provenance) -> Outcome:
         return Outcome(trial.candidate, "failed", artifact=artifact, error=error)
     labels = predicted_labels(gates.model, results[methods[0].name])
     parity = compare(gates.reference, results, labels)
+    if parity.lost:
+        return Outcome(trial.candidate, "failed", artifact=artifact, error=_lost(artifact, parity))
     predicted = labels if labels is not None else results[methods[0].name][0]
     accuracy = _accuracy(gates, predicted)
     size_bytes = len(artifact.content)
@@ -121,6 +123,14 @@ def judge(trial: Trial, gates: Gates, provenance: Provenance) -> Outcome:
         measurement,
         artifact,
         bundle,
+    )
+
+
+def _lost(artifact: Artifact, parity: Parity) -> ConversionError:
+    where = ", ".join(f"{m.lost} of {m.method}" for m in parity.methods if m.lost)
+    return ConversionError(
+        f"{artifact.format}/{artifact.scheme} loses values on {parity.rows} rows ({where}): NaN or infinity "
+        "where the original has numbers, or the reverse; do values exceed what the scheme can hold?"
     )
 
 

@@ -25,12 +25,16 @@ class Flip:
 
 @dataclass(frozen=True, slots=True)
 class MethodParity:
-    """Differences of one method's values; `relative_difference`: root mean square over the original's."""
+    """Differences of one method's values; `relative_difference`: root mean square over the original's.
+
+    `lost`: values that are finite on one side only, or infinities of different sign; no difference counts them.
+    """
 
     method: str
     max_difference: float
     mean_difference: float
     relative_difference: float
+    lost: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,11 @@ class Parity:
         """The worst method's."""
         return max((m.max_difference for m in self.methods), default=0.0)
 
+    @property
+    def lost(self) -> int:
+        """Values of all methods that are no numbers where the original's are, or the reverse."""
+        return sum(m.lost for m in self.methods)
+
 
 def compare(reference: Reference, results: dict[str, list[Array]], labels: Array | None) -> Parity:
     """Compare results by method, and the labels they imply, with the reference on the same rows."""
@@ -74,7 +83,7 @@ def compare(reference: Reference, results: dict[str, list[Array]], labels: Array
             int(row),
             str(reference.labels[row]),
             str(labels[row]),
-            None if reference.margins is None else float(reference.margins[row]),
+            _margin(reference.margins, int(row)),
         )
         for row in np.flatnonzero(changed)
     ]
@@ -83,18 +92,28 @@ def compare(reference: Reference, results: dict[str, list[Array]], labels: Array
     return Parity(rows, 1.0 - len(flips) / rows, 1.0 - resolved / rows, tuple(flips), methods)
 
 
+def _margin(margins: Array | None, row: int) -> float | None:
+    return None if margins is None or not np.isfinite(margins[row]) else float(margins[row])
+
+
 def _is(labels: Array | None, result: list[Array]) -> bool:
     """Whether this result holds the labels themselves, which are compared as labels."""
     return labels is not None and len(result) == 1 and labels is result[0]
 
 
 def _compare_values(name: str, expected: list[Array], got: list[Array]) -> MethodParity:
-    worst, relative, sums, count = 0.0, 0.0, 0.0, 0
+    worst, relative, total, count, lost = 0.0, 0.0, 0.0, 0, 0
     for want, have in zip(expected, got, strict=True):
-        difference = np.abs(have.reshape(want.shape).astype(np.float64) - want)
-        difference[np.isnan(difference) & np.isnan(want.astype(np.float64))] = 0.0
-        scale = float(np.sqrt(np.mean(np.square(want, dtype=np.float64)))) or 1.0
-        worst = max(worst, float(difference.max(initial=0.0)))
+        want, have = want.astype(np.float64), have.reshape(want.shape).astype(np.float64)
+        finite = np.isfinite(want) & np.isfinite(have)
+        # A NaN would vanish in every maximum below and look like agreement.
+        lost += int((~finite & (want != have) & ~(np.isnan(want) & np.isnan(have))).sum())
+        want, have = want[finite], have[finite]
+        if want.size == 0:
+            continue
+        difference = np.abs(have - want)
+        scale = float(np.sqrt(np.mean(np.square(want)))) or 1.0
+        worst = max(worst, float(difference.max()))
         relative = max(relative, float(np.sqrt(np.mean(np.square(difference)))) / scale)
-        sums, count = sums + float(difference.sum()), count + difference.size
-    return MethodParity(name, worst, sums / max(count, 1), relative)
+        total, count = total + float(difference.sum()), count + difference.size
+    return MethodParity(name, worst, total / max(count, 1), relative, lost)

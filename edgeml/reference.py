@@ -51,7 +51,11 @@ def consult(model: TrainedModel, data: Data) -> Reference:
         raise InputError(f"{model.name} itself refuses the data: {error}") from error
     labels = predicted_labels(model, results[model.signature.methods[0].name])
     metric = _metric(model, labels, results, data.y)
-    score = None if metric is None else task_score(metric, _judged(labels, results, model), data.y)
+    score = None
+    if metric is not None:
+        predicted = _judged(labels, results, model)
+        _check_truth(model, metric, predicted, data.y)
+        score = task_score(metric, predicted, data.y)
     return Reference(results, labels, _margins(scores), metric, score)
 
 
@@ -86,18 +90,69 @@ def _judged(labels: Array | None, results: Mapping[str, list[Array]], model: Tra
     return labels if labels is not None else results[model.signature.methods[0].name][0]
 
 
+def _check_truth(model: TrainedModel, metric: str, predicted: Array, y: Array | None) -> None:
+    """Refuse labels or targets that cannot be what the model predicts, rather than count each as wrong."""
+    given = np.asarray(y)
+    missing = np.array([_is_missing(v) for v in given.ravel().tolist()]).reshape(len(given), -1).any(axis=1)
+    what = "labels" if metric == "accuracy" else "targets"
+    if missing.any():
+        raise InputError(f"{what} are missing in {missing.sum()} of {len(given)} rows; remove those rows")
+    truth, answers = _comparable(given), _comparable(predicted)
+    first = truth.flat[0].item()
+    if metric == "r2":
+        if truth.dtype.kind == "U":
+            raise InputError(f"targets are text such as {first!r}; {model.name} predicts numbers")
+        if not np.isfinite(predicted).all():
+            raise InputError(
+                f"{model.name} itself answers NaN or infinity on the data; no R2 can be taken of it"
+            )
+        return
+    known = _classes(model, answers)
+    listed = ", ".join(repr(v) for v in known[:10].tolist()) + (", ..." if len(known) > 10 else "")
+    if (truth.dtype.kind == "U") != (answers.dtype.kind == "U"):
+        kinds = ("text", "numbers") if truth.dtype.kind == "U" else ("numbers", "text")
+        raise InputError(f"labels are {kinds[0]} such as {first!r}; {model.name}'s are {kinds[1]}: {listed}")
+    if not np.isin(truth, known).any():
+        got = ", ".join(repr(v) for v in np.unique(truth)[:10].tolist())
+        raise InputError(f"no label is one of {model.name}'s: {listed}; got {got}")
+
+
+def _is_missing(value: object) -> bool:
+    return not isinstance(value, (str, bool, int, float, np.generic)) or value != value
+
+
+def _classes(model: TrainedModel, answers: Array) -> Array:
+    """Every label that the model can give: its tables', or the indices of its scores."""
+    method = model.signature.methods[0]
+    if method.labels:
+        tables = [table.array() for table in method.labels]
+        text = answers.dtype.kind == "U"
+        return np.unique(np.concatenate([t.astype(np.str_) if text else t for t in tables]))
+    columns = model.signature.output(method.outputs[0]).shape[1] or 1
+    return np.arange(max(columns, 2))
+
+
 def task_score(metric: str, predicted: Array, y: Array | None) -> float:
-    """Accuracy (share of equal labels) or R2 (mean over targets) of predictions against y."""
+    """Accuracy (share of equal labels) or R2 (mean over targets) of predictions against y.
+
+    A target without spread scores 1 where every row is right, else 0, as scikit-learn has it.
+    """
     truth = np.asarray(y).reshape(predicted.shape)
     if metric == "accuracy":
         return float(np.mean(_comparable(predicted) == _comparable(truth)))
     residual = np.square(truth.astype(np.float64) - predicted).sum(axis=0)
     spread = np.square(truth - truth.mean(axis=0, dtype=np.float64)).sum(axis=0)
-    return float(np.mean(1.0 - residual / np.where(spread == 0, 1.0, spread)))
+    constant = np.where(residual == 0, 1.0, 0.0)
+    return float(
+        np.mean(np.where(spread == 0, constant, 1.0 - residual / np.where(spread == 0, 1.0, spread)))
+    )
 
 
 def _comparable(labels: Array) -> Array:
-    return labels.astype(np.str_) if labels.dtype.kind in "OU" else labels
+    """Text as text and Python objects as what they are, so that equal labels compare equal."""
+    if labels.dtype.kind == "O":
+        labels = np.array(labels.ravel().tolist()).reshape(labels.shape)
+    return labels.astype(np.str_) if labels.dtype.kind in "OUS" else labels
 
 
 def _margins(scores: Array | None) -> Array | None:
