@@ -15,6 +15,7 @@ from edgeml_converters.registry import Calibration, Converter
 from edgeml_converters.to_onnx.quantization import calibration as calibrator
 from edgeml_converters.to_onnx.quantization import dynamic, half, qdq
 from edgeml_converters.to_onnx.quantization.coverage import float16_refusal, int8_refusal
+from edgeml_converters.to_onnx.quantization.equalize import equalize
 from edgeml_converters.to_onnx.quantization.float_operators import operators_left_in_float
 from edgeml_converters.to_onnx.quantization.graph import check_interface, parse, serialize
 from edgeml_converters.to_onnx.quantization.plan import plan, weighted_nodes
@@ -59,11 +60,15 @@ def _to_int8(
     artifact: Artifact, model: Any, scheme: str, calibration: Calibration | None
 ) -> tuple[FloatOperator, ...]:
     planned = plan(model)
+    targets = weighted_nodes(model, planned)
+    if not targets and not planned.tables:
+        raise ConversionError(f"{scheme}: the graph's matrix products are of a form that has no int8 kernel")
     if scheme == "int8-dynamic":
-        targets = weighted_nodes(model, planned)
         dynamic.insert(model, targets, planned.tables, planned.weights_only)
     else:
         rows = calibrator.checked_rows(artifact.signature, calibration)
+        equalize(model, planned, rows)
+        planned = plan(model)
         seen = calibrator.ranges(model, qdq.observed_tensors(planned), rows)
         qdq.insert(model, planned, qdq.tensor_scales(model, planned, seen))
     return operators_left_in_float(model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,28 +63,62 @@ def checked_rows(signature: Signature, calibration: Calibration | None) -> dict[
 
 def ranges(model: Any, tensors: list[str], rows: Mapping[str, Array]) -> dict[str, Range]:
     """The range of each of those float32 tensors over all rows."""
-    if not tensors:
-        return {}
     observed, names = _observed(model, tensors)
-    session = open_session(observed.SerializeToString(), threads=0)
-    total = max(len(array) for array in rows.values())
     lows, highs = np.full(len(tensors), np.inf), np.full(len(tensors), -np.inf)
+    for results in _stream(observed, names, rows):
+        values = np.array(results, np.float64).reshape(2, -1)
+        lows, highs = np.minimum(lows, values[0]), np.maximum(highs, values[1])
+    found = {n: Range(float(a), float(b)) for n, a, b in zip(tensors, lows, highs, strict=True)}
+    for name, seen in found.items():
+        _check_finite(name, seen.low, seen.high)
+    return found
+
+
+def column_ranges(
+    model: Any, tensors: list[str], rows: Mapping[str, Array]
+) -> dict[str, tuple[Array, Array]]:
+    """Smallest and largest value of each column of float32[n, columns] tensors over all rows."""
+    from onnx import TensorProto, helper
+
+    exposed = type(model).FromString(model.SerializeToString())
+    already = {value.name for value in exposed.graph.output}
+    for name in tensors:
+        if name not in already:
+            exposed.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
+    found: dict[str, tuple[Array, Array]] = {}
+    for results in _stream(exposed, tensors, rows):
+        for name, values in zip(tensors, results, strict=True):
+            low, high = values.min(axis=0), values.max(axis=0)
+            if name in found:
+                low, high = np.minimum(low, found[name][0]), np.maximum(high, found[name][1])
+            found[name] = (low, high)
+    for name, (low, high) in found.items():
+        _check_finite(name, float(low.min()), float(high.max()))
+    return found
+
+
+def _stream(model: Any, outputs: list[str], rows: Mapping[str, Array]) -> Iterator[list[Array]]:
+    """The outputs for a few rows at a time."""
+    if not outputs:
+        return
+    session = open_session(model.SerializeToString(), threads=0)
+    total = max(len(array) for array in rows.values())
     for start in range(0, total, BATCH_ROWS):
         feeds = {name: _engine_array(array[start : start + BATCH_ROWS]) for name, array in rows.items()}
         try:
-            values = np.array(session.run(names, feeds), np.float64).reshape(2, -1)
+            yield session.run(outputs, feeds)
         except Exception as error:
             raise CalibrationError(
                 f"the float model fails on calibration rows {start} to {start + BATCH_ROWS - 1}: {error}"
             ) from error
-        lows, highs = np.minimum(lows, values[0]), np.maximum(highs, values[1])
-    for name, low, high in zip(tensors, lows, highs, strict=True):
-        if not (np.isfinite(low) and np.isfinite(high)):
-            raise CalibrationError(
-                f"calibration data drives tensor {name!r} to {low:g} .. {high:g}; remove rows with missing "
-                "or extreme values"
-            )
-    return {n: Range(float(a), float(b)) for n, a, b in zip(tensors, lows, highs, strict=True)}
+
+
+def _check_finite(name: str, low: float, high: float) -> None:
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise CalibrationError(
+            f"calibration data drives tensor {name!r} to {low:g} .. {high:g}; remove rows with missing or "
+            "extreme values"
+        )
 
 
 def _engine_array(rows: Array) -> Array:

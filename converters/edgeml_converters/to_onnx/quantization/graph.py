@@ -12,6 +12,7 @@ from edgeml_runtime.signature import Array
 
 FLOAT = 1  # TensorProto.FLOAT
 _STANDARD = ("", "ai.onnx")
+_SHAPE_KEEPERS = ("Scaler", "Imputer", "Normalizer", "Binarizer")
 
 
 def parse(content: bytes) -> Any:
@@ -121,8 +122,13 @@ def types(model: Any) -> dict[str, tuple[int, tuple[int | None, ...] | None]]:
     """Element type and shape (None: unknown) by tensor name, as far as shape inference gets."""
     from onnx import shape_inference
 
+    known = type(model).FromString(model.SerializeToString())
+    for node in known.graph.node:
+        if node.domain == "ai.onnx.ml" and node.op_type in _SHAPE_KEEPERS:
+            node.domain, node.op_type = "", "Identity"  # inference knows nothing of that domain
+            del node.attribute[:]
     try:
-        graph = shape_inference.infer_shapes(model).graph
+        graph = shape_inference.infer_shapes(known).graph
     except (RuntimeError, ValueError):  # operators that it does not know: then declared types only
         graph = model.graph
     found = {}

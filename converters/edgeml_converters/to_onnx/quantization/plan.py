@@ -14,13 +14,11 @@ import numpy as np
 
 from edgeml_converters.to_onnx.quantization.coverage import PRODUCTS, is_table
 from edgeml_converters.to_onnx.quantization.graph import (
-    FLOAT,
     attribute,
     constants,
     output_names,
     producers,
     readers,
-    types,
 )
 from edgeml_runtime.signature import Array
 
@@ -60,7 +58,6 @@ class Plan:
 class _Seen:
     graph: Any
     known: dict[str, Array]
-    floats: set[str]
     read: dict[str, list[Any]]
     made: dict[str, Any]
     outputs: set[str]
@@ -69,8 +66,7 @@ class _Seen:
 def plan(model: Any) -> Plan:
     """Plan a simplified graph."""
     graph = model.graph
-    floats = {name for name, (elements, _) in types(model).items() if elements == FLOAT}
-    seen = _Seen(graph, constants(graph), floats, readers(graph), producers(graph), output_names(graph))
+    seen = _Seen(graph, constants(graph), readers(graph), producers(graph), output_names(graph))
     chosen = _without_tail(seen, _forward(seen))
     chosen = _with_moves_ahead(seen, chosen)
     clipped = {n.output[0] for n in graph.node if n.output[0] in chosen and _saturates(seen, n, chosen)}
@@ -105,8 +101,6 @@ def activations(node: Any, known: dict[str, Array]) -> list[str]:
 
 def _weighted(seen: _Seen, node: Any, integers: set[str]) -> bool:
     if node.op_type not in PRODUCTS or node.domain not in ("", "ai.onnx"):
-        return False
-    if node.output[0] not in seen.floats and node.output[0] not in seen.outputs:
         return False
     if not _is_weights(seen, node.input[1]):
         return node.op_type == "MatMul" and all(name in integers for name in node.input)
