@@ -82,20 +82,21 @@ def calibration_feeds(model: TrainedModel, data: Data) -> dict[str, Array]:
     """Real rows by input name, for calibrators; CalibrationError where they hold NaN or never vary."""
     feeds = {name: np.asarray(value) for name, value in as_feeds(model, data.x).items()}
     for spec in model.signature.inputs:
-        rows = feeds[spec.name]
-        if rows.dtype.kind != "f" or spec.real_dtype != "float32":
-            feeds[spec.name] = rows.astype(spec.real_dtype)
+        with np.errstate(over="ignore"):  # to infinity, which is refused below
+            rows = feeds[spec.name].astype(spec.real_dtype)
+        feeds[spec.name] = rows
+        if spec.real_dtype != "float32":
             continue
-        if not np.isfinite(rows).all():
-            if not spec.allow_nan:
-                raise CalibrationError(
-                    f"calibration data: {spec.describe()} holds NaN or infinity; remove those rows"
-                )
-        elif rows.size and rows.min() == rows.max():
+        if np.isinf(rows).any() or (np.isnan(rows).any() and not spec.allow_nan):
             raise CalibrationError(
-                f"calibration data: {spec.describe()} is {rows.flat[0]} everywhere; ranges need varied rows"
+                f"calibration data: {spec.describe()} holds NaN or infinity; remove those rows"
             )
-        feeds[spec.name] = rows.astype(np.float32)
+        present = rows[~np.isnan(rows)]
+        if present.size == 0 or present.min() == present.max():
+            value = present[0] if present.size else "NaN"
+            raise CalibrationError(
+                f"calibration data: {spec.describe()} is {value} everywhere; ranges need varied rows"
+            )
     return feeds
 
 

@@ -27,7 +27,7 @@ class Flip:
 class MethodParity:
     """Differences of one method's values; `relative_difference`: root mean square over the original's.
 
-    `lost`: values that are finite on one side only, or infinities of different sign; no difference counts them.
+    `lost`: values finite on one side only, or infinities of different sign; no difference counts them.
     """
 
     method: str

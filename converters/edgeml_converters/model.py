@@ -65,18 +65,25 @@ class Data:
     def __post_init__(self) -> None:
         if self.y is not None:
             object.__setattr__(self, "y", np.asarray(self.y))
-            if len(self.y) != len(self):
-                raise InputError(f"data: x has {len(self)} rows, y has {len(self.y)}")
+            count = _row_count("y", self.y)
+            if count != len(self):
+                raise InputError(f"data: x has {len(self)} rows, y has {count}")
         if len(self) == 0:
             raise InputError("data: no rows")
 
     def __len__(self) -> int:
-        first = next(iter(self.x.values())) if isinstance(self.x, Mapping) else self.x
-        return len(first)
+        return _row_count("x", next(iter(self.x.values()), ()) if isinstance(self.x, Mapping) else self.x)
 
     def take(self, rows: Array) -> Data:
         """The rows of those indices."""
         return Data(take_rows(self.x, rows), None if self.y is None else self.y[rows])
+
+
+def _row_count(what: str, value: Any) -> int:
+    try:
+        return len(value)
+    except TypeError as error:  # a single value, a sparse matrix
+        raise InputError(f"data: {what} is a {type(value).__name__} without rows; pass an array") from error
 
 
 def take_rows(x: Any, rows: Array) -> Any:
