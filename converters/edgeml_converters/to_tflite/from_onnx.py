@@ -1,0 +1,85 @@
+"""ONNX to TFLite by our own lowering: graph -> function of TensorFlow operators -> TensorFlow's converter.
+
+Made for what scikit-learn's models become (ai.onnx.ml's trees, scalers and linear models among plain
+operators); any graph of operators that have a lowering is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from edgeml_converters.model import Artifact
+from edgeml_converters.registry import Calibration, Converter
+from edgeml_converters.schemes import SCHEMES
+from edgeml_converters.to_tflite.flatbuffer import compile_function
+from edgeml_converters.to_tflite.lowering.graph import Graph, function_of, missing_operators, read_graph
+from edgeml_runtime.errors import ConversionError, UnsupportedOperatorError
+
+# Operators of networks and linear models: an error of rounding stays an error of rounding. Every other
+# operator compares, counts or looks up, and one step of a quantized scale changes what it finds.
+_SMOOTH = frozenset(
+    (
+        *("Add", "Clip", "Div", "Mul", "Neg", "Relu", "Sigmoid", "Sub", "Tanh"),
+        *("ArgMax", "ReduceMean", "Softmax"),
+        *("Concat", "Flatten", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"),
+        *("Gemm", "MatMul", "ai.onnx.ml:LinearClassifier", "ai.onnx.ml:LinearRegressor", "ai.onnx.ml:Scaler"),
+    )
+)
+_LEAST_DYNAMIC_WEIGHTS = 1024  # of a layer that TensorFlow's converter quantizes dynamically
+
+
+def _offers(subject: Artifact) -> Mapping[str, str | None]:
+    graph = _read(subject)
+    missing = missing_operators(graph)
+    if missing:
+        return dict.fromkeys(SCHEMES, f"TFLite: no lowering for the ONNX operators {', '.join(missing)}")
+    offers: dict[str, str | None] = dict.fromkeys(SCHEMES, _rough(graph))
+    if offers["int8-dynamic"] is None:
+        offers["int8-dynamic"] = _too_small(graph)
+    return {**offers, "float32": None}
+
+
+def _rough(graph: Graph) -> str | None:
+    """Why nothing but float32 keeps this graph's decisions; None where it is a network."""
+    sharp = sorted({node.operator.rpartition(":")[2] for node in graph.nodes if node.operator not in _SMOOTH})
+    if sharp:
+        return f"{', '.join(sharp)}: exact comparisons and distances, which rounded values would change"
+    if not any(node.operator in ("Gemm", "MatMul") for node in graph.nodes):
+        return "there is no matrix of weights to quantize"
+    return None
+
+
+def _too_small(graph: Graph) -> str | None:
+    sizes = [
+        graph.constants[node.inputs[1]].size
+        for node in graph.nodes
+        if node.operator in ("Gemm", "MatMul") and node.inputs[1] in graph.constants
+    ]
+    if max(sizes, default=0) >= _LEAST_DYNAMIC_WEIGHTS:
+        return None
+    return f"no layer has {_LEAST_DYNAMIC_WEIGHTS} weights, the least that is quantized dynamically"
+
+
+def _convert(subject: Artifact, scheme: str, calibration: Calibration | None) -> Artifact:
+    """Raises UnsupportedOperatorError first where `offers` has a reason."""
+    reason = _offers(subject).get(scheme, f"onnx-to-tflite makes no {scheme}")
+    if reason is not None:
+        raise UnsupportedOperatorError(reason)
+    return compile_function(function_of(_read(subject)), subject.signature, scheme, calibration)
+
+
+def _read(subject: Artifact) -> Graph:
+    if any(spec.dtype == "str" for spec in (*subject.signature.inputs, *subject.signature.outputs)):
+        raise ConversionError("TFLite: string tensors have no kernels; encode categories as numbers")
+    return read_graph(subject.content, takes_nan=any(spec.allow_nan for spec in subject.signature.inputs))
+
+
+CONVERTER = Converter(
+    name="onnx-to-tflite",
+    source="onnx",
+    target="tflite",
+    requires=("onnx", "tensorflow"),
+    extra="tflite",
+    offers=_offers,
+    convert=_convert,
+)

@@ -1,0 +1,161 @@
+"""Walks an ONNX graph and emits TensorFlow operators; what depends on constants alone is computed here.
+
+A value is a numpy array where it is known and a TensorFlow tensor where it is not. The batch axis stays free:
+no handler reads it.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgeml_converters.tensorflow_graph import TensorFunction
+from edgeml_runtime.errors import UnsupportedOperatorError
+
+Value = Any  # np.ndarray[Any, Any] | tf.Tensor
+ML = "ai.onnx.ml"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operator: its name with the domain in front (`ai.onnx.ml:Scaler`), its attributes, its tensors.
+
+    `takes_nan`: missing values may reach it.
+    """
+
+    operator: str
+    attributes: Mapping[str, Any]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    takes_nan: bool
+
+    def attribute(self, name: str, default: Any = None) -> Any:
+        """An attribute's value, strings decoded."""
+        return self.attributes.get(name, default)
+
+
+Handler = Callable[[Any, Node, list[Value]], Value | tuple[Value, ...]]  # (tensorflow, node, inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """An ONNX graph in the order of execution, with its constants."""
+
+    nodes: tuple[Node, ...]
+    constants: Mapping[str, Any]
+    outputs: tuple[str, ...]
+
+    def constant(self, name: str) -> Any | None:
+        """The array of that name where it is known before running."""
+        return self.constants.get(name)
+
+
+@functools.cache
+def handlers() -> Mapping[str, Handler]:
+    """Every operator that has a lowering; two owners of one are an error."""
+    found: dict[str, tuple[str, Handler]] = {}
+    package = importlib.import_module(__package__ or "")
+    for info in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"{package.__name__}.{info.name}")
+        for operator, handler in getattr(module, "HANDLERS", {}).items():
+            if operator in found:
+                raise RuntimeError(f"{operator} is lowered by {found[operator][0]} and by {info.name}")
+            found[operator] = (info.name, handler)
+    return {operator: handler for operator, (_, handler) in sorted(found.items())}
+
+
+def read_graph(content: bytes, *, takes_nan: bool) -> Graph:
+    """The graph of an ONNX file that was checked before; constants are folded."""
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.load_from_string(content)
+    constants: dict[str, Any] = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+    nodes = []
+    for proto in model.graph.node:
+        known = all(name == "" or name in constants for name in proto.input)
+        if known and (folded := _fold(model, proto, constants)) is not None:
+            constants |= folded
+        else:
+            nodes.append(_node(proto, takes_nan))
+    return Graph(tuple(nodes), constants, tuple(o.name for o in model.graph.output))
+
+
+def _node(proto: Any, takes_nan: bool) -> Node:
+    from onnx import helper
+
+    domain = "" if proto.domain in ("", "ai.onnx") else f"{proto.domain}:"
+    return Node(
+        operator=domain + proto.op_type,
+        attributes={a.name: _decoded(helper.get_attribute_value(a)) for a in proto.attribute},
+        inputs=tuple(proto.input),
+        outputs=tuple(proto.output),
+        takes_nan=takes_nan,
+    )
+
+
+def _decoded(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, (list, tuple)) and value and isinstance(value[0], bytes):
+        return [item.decode("utf-8", "replace") for item in value]
+    return value
+
+
+def _fold(model: Any, proto: Any, constants: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Its outputs, computed by ONNX's reference implementation; None for an operator that it lacks."""
+    from onnx import TensorProto, helper
+    from onnx.reference import ReferenceEvaluator
+
+    feeds = {name: constants[name] for name in proto.input if name}
+    inputs = [
+        helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
+        for n, a in feeds.items()
+    ]
+    outputs = [helper.make_tensor_value_info(n, TensorProto.UNDEFINED, None) for n in proto.output]
+    single = helper.make_model(
+        helper.make_graph([proto], "constant", inputs, outputs), opset_imports=model.opset_import
+    )
+    try:
+        results = ReferenceEvaluator(single).run(None, feeds)
+    except (NotImplementedError, RuntimeError, TypeError, ValueError):
+        return None
+    return dict(zip(proto.output, map(np.asarray, results), strict=True))
+
+
+def missing_operators(graph: Graph) -> list[str]:
+    """Operators without a lowering, by name."""
+    return sorted({node.operator for node in graph.nodes} - set(handlers()))
+
+
+def function_of(graph: Graph) -> TensorFunction:
+    """The graph as a function of named TensorFlow tensors; tracing it may raise UnsupportedOperatorError."""
+
+    def run(feeds: dict[str, Any]) -> dict[str, Any]:
+        from edgeml_converters.tensorflow_import import import_tensorflow
+
+        tf = import_tensorflow()
+        values: dict[str, Value] = {**graph.constants, **feeds}
+        for node in graph.nodes:
+            inputs = [values[name] if name else None for name in node.inputs]
+            try:
+                results = handlers()[node.operator](tf, node, inputs)
+            except (ValueError, TypeError, KeyError, IndexError) as error:
+                raise UnsupportedOperatorError(
+                    f"TFLite: {node.operator} ({node.outputs[0]}) cannot be lowered: {error}"
+                ) from error
+            values.update(_named(node, results))
+        return {name: values[name] for name in graph.outputs}
+
+    return run
+
+
+def _named(node: Node, results: Value | tuple[Value, ...]) -> Iterator[tuple[str, Value]]:
+    outputs = results if isinstance(results, tuple) else (results,)
+    return ((name, value) for name, value in zip(node.outputs, outputs, strict=False) if name)
