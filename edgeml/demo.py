@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgeml.cost import measure_apart
 from edgeml.pipeline import Progress, Result, compile
 from edgeml.report import print_result
 from edgeml_converters.intake import missing_modules
 from edgeml_converters.model import Data
-from edgeml_runtime.bench import BenchPlan, measure, percentile_ns
+from edgeml_runtime.bench import percentile_ns
 from edgeml_runtime.bundle import read_bundle
 from edgeml_runtime.cli import describe_measurement
 from edgeml_runtime.errors import MissingDependencyError
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 BUDGET = Budget(max_accuracy_drop=0.01)
-BENCH_PLAN = BenchPlan(seconds=0.5)
+BENCH_SECONDS = 0.5
 
 
 def run_demo(folder: Path, device: str, *, console: Console | None, progress: Progress) -> dict[str, Any]:
@@ -67,7 +68,7 @@ def _finish(
     if predicted.ndim == 2:
         predicted = predicted.argmax(axis=1)
     accuracy = float(np.mean(predicted == labels))
-    measurement = measure(bundle, BENCH_PLAN)
+    measurement = measure_apart(bundle, seconds=BENCH_SECONDS)
     if console is not None:
         print_result(result, console)
         console.print(f"packed {path} ({bundle.size_bytes:,} bytes), golden vectors {golden}")

@@ -49,7 +49,8 @@ def _describe(model: Any, name: str) -> TrainedModel:
     width = _input_width(model, name)
     task = _task(model, name)
     outputs, methods = _interface(model, task, name)
-    x = TensorSpec("x", "float32", (None, width), allow_nan=takes_nan(model))
+    columns = tuple(map(str, getattr(model, "feature_names_in_", ())))
+    x = TensorSpec("x", "float32", (None, width), allow_nan=takes_nan(model), columns=columns)
     return TrainedModel(
         kind="sklearn",
         name=name,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -165,7 +166,7 @@ def stored_spec(model: Model, spec: TensorSpec, *, output: bool) -> TensorSpec:
             tuple(float(s) for s in tensor.quantization.scale),
             tuple(float(z) for z in tensor.quantization.zeroPoint),
         )
-    return TensorSpec(spec.name, dtype, spec.shape, affine, spec.allow_nan)
+    return replace(spec, dtype=dtype, affine=affine)
 
 
 def _operators(model: Model) -> Iterator[tuple[str, list[Any], list[Any]]]:

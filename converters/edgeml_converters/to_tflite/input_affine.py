@@ -13,7 +13,7 @@ The caller's values are quantized as finely as the standardized ones, and the op
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,13 +43,7 @@ class Lifted:
         (scale,), (zero_point,) = spec.affine.scale, spec.affine.zero_point
         scales = scale / self.factor
         zero_points = zero_point + self.offset / scale
-        return TensorSpec(
-            spec.name,
-            spec.dtype,
-            spec.shape,
-            Affine(tuple(map(float, scales)), tuple(map(float, zero_points))),
-            spec.allow_nan,
-        )
+        return replace(spec, affine=Affine(tuple(map(float, scales)), tuple(map(float, zero_points))))
 
 
 def lift_inputs(frozen: ConstantGraph) -> dict[str, Lifted]:
