@@ -11,13 +11,14 @@ from dataclasses import replace
 from typing import Any
 
 from edgeml_converters.model import Artifact
+from edgeml_converters.onnx_graph import check_interface, parse, serialize
+from edgeml_converters.onnx_session import open_session
 from edgeml_converters.registry import Calibration, Converter
 from edgeml_converters.to_onnx.quantization import calibration as calibrator
 from edgeml_converters.to_onnx.quantization import dynamic, half, qdq
 from edgeml_converters.to_onnx.quantization.coverage import float16_refusal, int8_refusal
 from edgeml_converters.to_onnx.quantization.equalize import equalize
 from edgeml_converters.to_onnx.quantization.float_operators import operators_left_in_float
-from edgeml_converters.to_onnx.quantization.graph import check_interface, parse, serialize
 from edgeml_converters.to_onnx.quantization.plan import plan, weighted_nodes
 from edgeml_converters.to_onnx.quantization.simplify import simplify
 from edgeml_runtime.errors import ConversionError
@@ -52,7 +53,7 @@ def _convert(artifact: Artifact, scheme: str, calibration: Calibration | None) -
     made.producer_name, made.producer_version = "edgeml", ""
     check_interface(parse(artifact.content), made)
     content = serialize(made)
-    calibrator.open_session(content)
+    open_session(content, f"{artifact.format}/{scheme}")
     return replace(artifact, scheme=scheme, content=content, float_operators=left)
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from edgeml_converters.onnx_graph import Names
+from edgeml_converters.onnx_session import for_engine, open_session
 from edgeml_converters.registry import Calibration
-from edgeml_converters.to_onnx.quantization.graph import Names
-from edgeml_runtime.errors import CalibrationError, ConversionError, SignatureError
+from edgeml_runtime.errors import CalibrationError, SignatureError
 from edgeml_runtime.signature import Array, Signature, check_feeds
 
 BATCH_ROWS = 32
-_FATAL = 4  # log level: errors are raised, so they need not be printed too
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +23,6 @@ class Range:
 
     low: float
     high: float
-
-
-def open_session(content: bytes, threads: int = 1) -> Any:
-    """An onnxruntime session on the CPU; raises ConversionError where it refuses the graph."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = _FATAL
-    try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise ConversionError(f"onnxruntime {onnxruntime.__version__} refuses the graph: {error}") from error
 
 
 def checked_rows(signature: Signature, calibration: Calibration | None) -> dict[str, Array]:
@@ -101,10 +88,10 @@ def _stream(model: Any, outputs: list[str], rows: Mapping[str, Array]) -> Iterat
     """The outputs for a few rows at a time."""
     if not outputs:
         return
-    session = open_session(model.SerializeToString(), threads=0)
+    session = open_session(model.SerializeToString(), "calibration", threads=0)
     total = max(len(array) for array in rows.values())
     for start in range(0, total, BATCH_ROWS):
-        feeds = {name: _engine_array(array[start : start + BATCH_ROWS]) for name, array in rows.items()}
+        feeds = {name: for_engine(array[start : start + BATCH_ROWS]) for name, array in rows.items()}
         try:
             yield session.run(outputs, feeds)
         except Exception as error:
@@ -119,10 +106,6 @@ def _check_finite(name: str, low: float, high: float) -> None:
             f"calibration data drives tensor {name!r} to {low:g} .. {high:g}; remove rows with missing or "
             "extreme values"
         )
-
-
-def _engine_array(rows: Array) -> Array:
-    return rows.astype(np.object_) if rows.dtype.kind == "U" else np.ascontiguousarray(rows)
 
 
 def _observed(model: Any, tensors: list[str]) -> tuple[Any, list[str]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeml_converters.to_onnx.quantization.graph import attribute, bodies, constants, kind, output_names
+from edgeml_converters.onnx_graph import attribute, bodies, constants, kind, output_names
 from edgeml_runtime.signature import Array
 
 # Operators whose second input is a matrix or a kernel of weights.

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeml_converters.to_onnx.quantization.graph import FLOAT, Rewriter, constants
+from edgeml_converters.onnx_graph import FLOAT, Rewriter, constants
 from edgeml_converters.to_onnx.quantization.plan import axis_of_channels
 from edgeml_converters.to_onnx.quantization.qdq import look_up, narrow_weights, quantized_weights
 from edgeml_runtime.signature import Array

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from edgeml_converters.onnx_graph import Rewriter, constants, producers, readers
 from edgeml_converters.to_onnx.quantization.calibration import column_ranges
-from edgeml_converters.to_onnx.quantization.graph import Rewriter, constants, producers, readers
 from edgeml_converters.to_onnx.quantization.plan import Plan
 from edgeml_runtime.signature import Array
 

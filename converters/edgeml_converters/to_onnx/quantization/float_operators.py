@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from edgeml_converters.to_onnx.quantization.graph import FLOAT, constants, kind, producers, readers, types
+from edgeml_converters.onnx_graph import FLOAT, constants, kind, producers, readers, types
 from edgeml_converters.to_onnx.quantization.plan import INTEGER_KERNELS
 from edgeml_runtime.manifest import FloatOperator
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from edgeml_converters.onnx_graph import FLOAT, finish
 from edgeml_converters.to_onnx.quantization.coverage import split_weights
-from edgeml_converters.to_onnx.quantization.graph import FLOAT, finish
 from edgeml_runtime.errors import ConversionError
 from edgeml_runtime.manifest import FloatOperator
 

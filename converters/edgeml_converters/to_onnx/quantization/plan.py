@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from edgeml_converters.to_onnx.quantization.coverage import PRODUCTS, is_table
-from edgeml_converters.to_onnx.quantization.graph import (
+from edgeml_converters.onnx_graph import (
     attribute,
     constants,
     output_names,
     producers,
     readers,
 )
+from edgeml_converters.to_onnx.quantization.coverage import PRODUCTS, is_table
 from edgeml_runtime.signature import Array
 
 # What onnxruntime's CPU kernels compute on int8 between DequantizeLinear and QuantizeLinear, as its optimized

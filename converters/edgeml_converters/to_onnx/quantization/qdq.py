@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from edgeml_converters.onnx_graph import Rewriter, constants, producers
 from edgeml_converters.to_onnx.quantization.calibration import Range
-from edgeml_converters.to_onnx.quantization.graph import Rewriter, constants, producers
 from edgeml_converters.to_onnx.quantization.plan import (
     Plan,
     activations,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeml_converters.to_onnx.quantization.graph import (
+from edgeml_converters.onnx_graph import (
     FLOAT,
     Rewriter,
     attribute,
@@ -23,6 +23,7 @@ from edgeml_converters.to_onnx.quantization.graph import (
     readers,
     types,
 )
+from edgeml_converters.onnx_session import open_session
 from edgeml_runtime.errors import ConversionError
 from edgeml_runtime.signature import Array
 
@@ -94,8 +95,6 @@ def _fold(model: Any, node: Any, known: dict[str, Array]) -> dict[str, Array] | 
 def _evaluate(model: Any, node: Any, values: dict[str, Array]) -> dict[str, Array]:
     from onnx import ValueInfoProto, helper, numpy_helper
 
-    from edgeml_converters.to_onnx.quantization.calibration import open_session
-
     names = [name for name in node.output if name]
     graph = helper.make_graph(
         [node],
@@ -105,7 +104,7 @@ def _evaluate(model: Any, node: Any, values: dict[str, Array]) -> dict[str, Arra
         [numpy_helper.from_array(np.asarray(v, order="C"), name) for name, v in values.items()],
     )
     lone = helper.make_model(graph, opset_imports=list(model.opset_import), ir_version=model.ir_version)
-    results = open_session(lone.SerializeToString()).run(names, {})
+    results = open_session(lone.SerializeToString(), node.op_type).run(names, {})
     return dict(zip(names, results, strict=True))
 
 
