@@ -92,9 +92,8 @@ def print_result(result: Result, console: Console) -> None:
         broken = [v for v in outcome.verdicts if v.status == "failed"]
         for text in [describe_verdict(v) for v in broken] + ([str(outcome.error)] if outcome.error else []):
             _say(console, f"  {outcome.candidate.name}: {text}")
-    for left_out in result.left_out:
-        name = left_out.format + (f"/{left_out.scheme}" if left_out.scheme else "")
-        _say(console, f"  left out {name}: {left_out.reason}")
+    for reason, names in _by_reason(result).items():
+        _say(console, f"  left out {', '.join(names)}: {reason}")
     chosen = result.chosen
     if chosen is None:
         explanation = result.explanation
@@ -115,6 +114,15 @@ def print_result(result: Result, console: Console) -> None:
         _say(console, f"  row {flip.row}: original {flip.expected}, artifact {flip.got}{margin}")
     if len(flips) > FLIPS_SHOWN:
         _say(console, f"  ... and {len(flips) - FLIPS_SHOWN} more rows; --json lists all")
+
+
+def _by_reason(result: Result) -> dict[str, list[str]]:
+    """What was not built, by the reason why not."""
+    names: dict[str, list[str]] = {}
+    for left_out in result.left_out:
+        name = left_out.format + (f"/{left_out.scheme}" if left_out.scheme else "")
+        names.setdefault(left_out.reason, []).append(name)
+    return names
 
 
 def _say(console: Console, text: str) -> None:
