@@ -27,7 +27,8 @@ def measure_apart(bundle: Bundle, *, seconds: float = SECONDS) -> Measurement:
     with tempfile.TemporaryDirectory(prefix="edgeml-") as folder:
         path = Path(folder) / "candidate.edgeml"
         path.write_bytes(encode_bundle(bundle.manifest, bundle.files))
-        command = [sys.executable, "-m", "edgeml_runtime", "bench", str(path), "--json"]
+        # -P: a json.py or onnxruntime.py in the user's folder is none of our business.
+        command = [sys.executable, "-P", "-m", "edgeml_runtime", "bench", str(path), "--json"]
         command += ["--seconds", str(seconds)]
         try:
             done = subprocess.run(  # noqa: S603  our own module, no shell

@@ -96,13 +96,13 @@ def judge(trial: Trial, gates: Gates, provenance: Provenance) -> Outcome:
         session = Session(bundle)
         methods = gates.model.signature.methods
         results = {m.name: as_arrays(session.call(m.name, gates.rows.x)) for m in methods}
+        labels = predicted_labels(gates.model, results[methods[0].name])
+        parity = compare(gates.reference, results, labels)
+        if parity.lost:
+            return Outcome(trial.candidate, "failed", artifact=artifact, error=_lost(artifact, parity))
         measurement = measure_apart(bundle)
     except EngineError as error:
         return Outcome(trial.candidate, "failed", artifact=artifact, error=error)
-    labels = predicted_labels(gates.model, results[methods[0].name])
-    parity = compare(gates.reference, results, labels)
-    if parity.lost:
-        return Outcome(trial.candidate, "failed", artifact=artifact, error=_lost(artifact, parity))
     predicted = labels if labels is not None else results[methods[0].name][0]
     accuracy = _accuracy(gates, predicted)
     size_bytes = len(artifact.content)

@@ -81,7 +81,7 @@ def plan(
     obstacles = formats(device)
     unsupported: list[str] = []
     missing: list[str] = []
-    for name in wanted_formats or FORMATS:
+    for name in dict.fromkeys(wanted_formats or FORMATS):
         if obstacles.get(name, "no engine runs it there") is not None:
             left_out.append(LeftOut(name, None, f"{device.name}: {obstacles.get(name)}"))
             continue

@@ -1,0 +1,114 @@
+"""What is worth building: the device's formats, the schemes that routes honour, each omission's reason."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import replace
+
+import pytest
+from zoo import ZOO
+
+from edgeml.devices import load_device
+from edgeml.plan import plan
+from edgeml_converters.intake import describe
+from edgeml_converters.registry import converters
+from edgeml_converters.schemes import CALIBRATED, SCHEMES
+from edgeml_runtime.errors import InputError, UnknownNameError, UnsupportedModelError
+
+PI = load_device("raspberry-pi-4")
+ARMV7 = load_device("generic-armv7")
+
+
+def model(name="logistic-regression-digits"):
+    return describe(ZOO[name]().model, name)
+
+
+def onnx_plan(name="logistic-regression-digits", **options):
+    """Only towards ONNX: no TensorFlow in this lane."""
+    return plan(model(name), PI, wanted_formats=("onnx",), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"wanted_formats": ["onx"]}, "unknown format 'onx'; did you mean onnx?"),
+        ({"wanted_formats": ["onnx", "torch"]}, "unknown format 'torch'; known: onnx, tflite"),
+        ({"wanted_schemes": ["int8"]}, "unknown scheme 'int8'; did you mean int8-static or int8-dynamic?"),
+    ],
+)
+def test_unknown_names_come_with_the_nearest(options, message):
+    with pytest.raises(UnknownNameError, match=re.escape(message)):
+        plan(model(), PI, **options)
+
+
+def test_every_scheme_is_a_candidate_or_left_out_with_a_reason():
+    planned = onnx_plan()
+    named = {c.scheme for c in planned.candidates} | {o.scheme for o in planned.left_out}
+    assert named == set(SCHEMES)
+    assert len(planned.candidates) + len(planned.left_out) == len(SCHEMES)
+    assert all(o.reason for o in planned.left_out)
+    [first, *_] = planned.candidates
+    assert (first.name, first.route) == ("onnx/float32", ("sklearn-to-onnx",))
+
+
+def test_routes_lead_from_the_source_to_the_format_and_share_the_hub():
+    planned = onnx_plan()
+    for candidate in planned.candidates:
+        steps = [converters()[name] for name in candidate.route]
+        assert steps[0].source == "sklearn"
+        assert steps[-1].target == candidate.format
+        assert all(a.target == b.source for a, b in itertools.pairwise(steps))
+        assert candidate.route[:-1] == () or candidate.route[:-1] in planned.hubs
+
+
+def test_only_wanted_schemes_are_planned_or_mentioned():
+    planned = onnx_plan(wanted_schemes=("float32", "int16x8-static"))
+    assert [c.name for c in planned.candidates] == ["onnx/float32"]
+    assert [o.scheme for o in planned.left_out] == ["int16x8-static"]
+
+
+def test_a_format_asked_for_twice_is_planned_once():
+    once = onnx_plan()
+    twice = plan(model(), PI, wanted_formats=("onnx", "onnx"))
+    assert twice.candidates == once.candidates
+    assert twice.left_out == once.left_out
+
+
+def test_calibrated_schemes_need_data():
+    without = onnx_plan(with_data=False)
+    assert not any(c.scheme in CALIBRATED for c in without.candidates)
+    offered = {c.scheme for c in onnx_plan().candidates} & set(CALIBRATED)
+    assert offered
+    for scheme in offered:
+        [reason] = [o.reason for o in without.left_out if o.scheme == scheme]
+        assert reason == "needs data to calibrate on; pass data"
+
+
+def test_a_format_without_an_engine_on_the_device_is_left_out():
+    with pytest.raises(
+        InputError, match=r"nothing to build for logistic-regression-digits on generic-armv7: onnx: "
+    ):
+        plan(model(), ARMV7, wanted_formats=("onnx",))
+
+
+def test_an_unsupported_step_is_named_before_anything_is_converted(monkeypatch):
+    from sklearn.gaussian_process import GaussianProcessClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    specimen = ZOO["logistic-regression-digits"]()
+    fitted = make_pipeline(StandardScaler(), GaussianProcessClassifier()).fit(
+        specimen.x[:40], specimen.y[:40]
+    )
+
+    def converted(*_):
+        pytest.fail("a conversion started")
+
+    for converter in converters().values():
+        monkeypatch.setitem(converters(), converter.name, replace(converter, convert=converted))
+    for formats in (("onnx",), ("tflite",), None):
+        with pytest.raises(
+            UnsupportedModelError, match=r"^pipeline\.gaussianprocessclassifier \(GaussianProcessC"
+        ):
+            plan(describe(fitted), PI, wanted_formats=formats)
