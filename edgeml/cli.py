@@ -47,14 +47,24 @@ def _invoke(arguments: list[str]) -> int:
         result = cli.main(arguments, prog_name="edgeml", standalone_mode=False)
     except click.exceptions.Abort:
         raise KeyboardInterrupt from None
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
+    except click.ClickException as error:
+        # A wrong command line is bad input like any other, in JSON too.
+        from edgeml_runtime.errors import InputError
+
+        context = getattr(error, "ctx", None)
+        program = "edgeml" if context is None else context.command_path
+        raise InputError(f"{error.format_message().rstrip(".")} (see {program} --help)") from error
     return result if isinstance(result, int) else 0
 
 
 def _names(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
-    return None if value is None else tuple(part.strip() for part in value.split(",") if part.strip())
+    names = None if value is None else tuple(part.strip() for part in value.split(",") if part.strip())
+    if names == ():
+        raise click.BadParameter("expected names separated by commas")
+    return names
 
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeml.cost import measure_apart
+from edgeml.devices import load_device
 from edgeml.pipeline import Progress, Result, compile
 from edgeml.report import print_result
 from edgeml_converters.intake import missing_modules
@@ -15,7 +16,7 @@ from edgeml_converters.model import Data
 from edgeml_runtime.bench import percentile_ns
 from edgeml_runtime.bundle import read_bundle
 from edgeml_runtime.cli import describe_measurement
-from edgeml_runtime.errors import MissingDependencyError
+from edgeml_runtime.errors import InputError, MissingDependencyError
 from edgeml_runtime.files import check_writable
 from edgeml_runtime.manifest import Budget
 from edgeml_runtime.session import load
@@ -32,12 +33,17 @@ BENCH_SECONDS = 0.5
 def run_demo(folder: Path, device: str, *, console: Console | None, progress: Progress) -> dict[str, Any]:
     """Train, compile, pack, load, predict and measure both models; returns the JSON report.
 
-    Raises MissingDependencyError with the pip line where a framework is absent.
+    Raises MissingDependencyError with the pip line where a framework is absent, InputError for a device that
+    does not exist or a folder that cannot be written.
     """
     missing = missing_modules(("sklearn", "skl2onnx", "tensorflow", "onnxruntime", "ai_edge_litert"))
     if missing:
         raise MissingDependencyError(f"the demo needs {', '.join(missing)}: pip install 'edgeml[all]'")
-    folder.mkdir(parents=True, exist_ok=True)
+    profile = load_device(device)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write to {folder}: {error.strerror}") from error
     check_writable(folder / "x.edgeml")
     images, labels = _digits()
     held_out = np.arange(len(images)) % 2 == 1
@@ -47,7 +53,7 @@ def run_demo(folder: Path, device: str, *, console: Console | None, progress: Pr
         model, rows = train(images, labels, ~held_out)
         result = compile(
             model,
-            device=device,
+            device=profile,
             data=Data(rows[held_out], labels[held_out]),
             budget=BUDGET,
             name=name,

@@ -13,7 +13,7 @@ from edgeml.data import Split, calibration_feeds, check_data, digest, read_data,
 from edgeml.devices import DeviceProfile, load_device
 from edgeml.judge import Gates, Outcome, judge
 from edgeml.pack import golden_data, provenance_of, with_verdicts
-from edgeml.plan import Candidate, LeftOut, Plan, plan
+from edgeml.plan import Candidate, LeftOut, Plan, check_names, plan
 from edgeml.reference import Reference, consult
 from edgeml_converters.intake import describe, load_model
 from edgeml_converters.model import Data, TrainedModel
@@ -115,6 +115,7 @@ def compile(
     report = progress or (lambda _what, _done, _total: None)
     if objective not in OBJECTIVES:
         raise UnknownNameError("objective", objective, OBJECTIVES)
+    check_names(formats, schemes)  # before a framework is loaded to read the model
     profile = device if isinstance(device, DeviceProfile) else load_device(device)
 
     report("reading the model", 0, 0)

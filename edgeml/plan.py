@@ -54,6 +54,17 @@ class Plan:
     hubs: Mapping[tuple[str, ...], Artifact] = field(repr=False, default_factory=dict)
 
 
+def check_names(wanted_formats: Sequence[str] | None, wanted_schemes: Sequence[str] | None) -> None:
+    """Raises UnknownNameError for a format or scheme that does not exist."""
+    for what, names, known in (
+        ("format", wanted_formats, FORMATS),
+        ("scheme", wanted_schemes, tuple(SCHEMES)),
+    ):
+        for name in names or ():
+            if name not in known:
+                raise UnknownNameError(what, name, known)
+
+
 def plan(
     model: TrainedModel,
     device: DeviceProfile,
@@ -68,13 +79,7 @@ def plan(
     takes the model, MissingDependencyError where only an extra is missing, InputError where the device runs
     none.
     """
-    for what, names, known in (
-        ("format", wanted_formats, FORMATS),
-        ("scheme", wanted_schemes, tuple(SCHEMES)),
-    ):
-        for name in names or ():
-            if name not in known:
-                raise UnknownNameError(what, name, known)
+    check_names(wanted_formats, wanted_schemes)
     candidates: list[Candidate] = []
     left_out: list[LeftOut] = []
     hubs: dict[tuple[str, ...], Artifact] = {}
