@@ -10,10 +10,9 @@ from edgeml_runtime.errors import UnknownNameError
 from edgeml_runtime.manifest import Budget, Verdict
 
 OBJECTIVES = ("latency", "size", "memory")
-# Latency and memory are measured: candidates closer than this are equal, and the next criterion decides.
-NOISE = 0.10
-# Files closer in size than this are equal too: integer arithmetic, which asks least of a device, decides.
-EQUAL_SIZE = 0.05
+# Candidates whose cost is within this share of the lowest are equal, and the tie-break decides: latency and
+# memory vary that much from run to run, and a file that much smaller is not worth a slower one.
+EQUAL = 0.10
 _LEAST_DEMANDING = ("int8-static", "int8-dynamic", "float16", "float32", "int16x8-static")
 _LIMITS = {
     "size": "max_size_kb",
@@ -77,9 +76,8 @@ def _best(outcomes: Sequence[Outcome], objective: str) -> Outcome:
     }
     value = cost[objective]
     lowest = min(value(o) for o in outcomes)
-    slack = EQUAL_SIZE if objective == "size" else NOISE
-    equal = [o for o in outcomes if value(o) <= lowest * (1.0 + slack)]
-    if objective == "size":
+    equal = [o for o in outcomes if value(o) <= lowest * (1.0 + EQUAL)]
+    if objective == "size":  # what costs the same asks as little as possible of the device: integers first
         return min(equal, key=lambda o: (_LEAST_DEMANDING.index(o.candidate.scheme), *_by_size(o)))
     return min(equal, key=_by_size)
 
