@@ -56,7 +56,8 @@ def _invoke(arguments: list[str]) -> int:
 
         context = getattr(error, "ctx", None)
         program = "edgeml" if context is None else context.command_path
-        raise InputError(f"{error.format_message().rstrip(".")} (see {program} --help)") from error
+        problem = error.format_message().rstrip(".")
+        raise InputError(f"{problem} (see {program} --help)") from error
     return result if isinstance(result, int) else 0
 
 
