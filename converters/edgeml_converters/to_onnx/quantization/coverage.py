@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeml_converters.onnx_graph import attribute, bodies, constants, kind, output_names
+from edgeml_converters.onnx_graph import attribute, bodies, constants, kind, output_names, reads
 from edgeml_runtime.signature import Array
 
 # Operators whose second input is a matrix or a kernel of weights.
@@ -107,8 +107,9 @@ def split_weights(graph: Any) -> tuple[dict[str, Array], dict[str, str]]:
     """Constants that float16 holds well (their halves), and those that it does not, with the reason."""
     halves: dict[str, Array] = {}
     kept: dict[str, str] = {}
+    used = {name for node in graph.node for name in reads(node)}
     for name, value in constants(graph).items():
-        if value.dtype != np.float32 or value.ndim < 2 or value.size < MIN_HALVED:
+        if name not in used or value.dtype != np.float32 or value.ndim < 2 or value.size < MIN_HALVED:
             continue
         largest = float(np.abs(value).max())
         if not largest <= FLOAT16_MAX:

@@ -1,10 +1,13 @@
 """int8-static, second half: QuantizeLinear and DequantizeLinear around what the plan says.
 
-Weights: int8, symmetric (-127 .. 127), a scale for each output channel. Activations: int8 with a zero point,
-one scale a tensor. Bias: int32, scale of input times scale of weights. Engines fuse the pairs with the
-operator between them into integer kernels. No range is reduced: on x86 without VNNI, onnxruntime's u8 x s8
-kernels add pairs of products in 16 bits and may saturate, which its session option
-`session.x64quantprecision` prevents; ARM has no such limit.
+Weights: int8, symmetric (-127 .. 127), a scale for each output channel. Activations: 8 bits with a zero
+point, one scale a tensor. Bias: int32, scale of input times scale of weights. Engines fuse the pairs with the
+operator between them into integer kernels.
+
+Activations are stored as uint8: on ARM, onnxruntime runs u8 x s8 and s8 x s8 with the same kernels; on x86 it
+turns int8 activations into uint8 when it loads a file, but not those that several operators read, and what
+touches both kinds then stays in float. No range is reduced: x86 without VNNI adds pairs of u8 x s8 products
+in 16 bits, which may saturate; the session option `session.x64quantprecision` prevents it.
 https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
 """
 
@@ -35,15 +38,15 @@ class Scale:
     """real = (stored - zero_point) * value."""
 
     value: np.float32
-    zero_point: np.int8
+    zero_point: np.uint8
 
 
 def scale_of(seen: Range) -> Scale:
-    """int8 over that range, widened to hold zero exactly."""
+    """uint8 over that range, widened to hold zero exactly."""
     low, high = min(seen.low, 0.0), max(seen.high, 0.0)
     value = np.float32(max((high - low) / 255, _TINY)) if high > low else np.float32(1)
-    zero_point = np.clip(np.rint(-128 - low / float(value)), -128, 127)
-    return Scale(value, np.int8(zero_point))
+    zero_point = np.clip(np.rint(-low / float(value)), 0, 255)
+    return Scale(value, np.uint8(zero_point))
 
 
 def quantized_weights(weights: Array, axis: int | None, floor: Array | None = None) -> tuple[Array, Array]:
@@ -123,7 +126,7 @@ class _Writer:
         value = self._out.constant(f"{name}_scale", np.asarray(scale.value))
         zero = self._out.constant(f"{name}_zero_point", np.asarray(scale.zero_point))
         fresh = self._out.names.fresh
-        stored = self._out.add("QuantizeLinear", [source, value, zero], fresh(f"{name}_int8"))
+        stored = self._out.add("QuantizeLinear", [source, value, zero], fresh(f"{name}_uint8"))
         target = fresh(f"{name}_real") if real is None else real
         self._real[name] = self._out.add("DequantizeLinear", [stored, value, zero], target)
 
@@ -171,8 +174,8 @@ class _Writer:
     def _constant_operand(self, name: str) -> str:
         value = self._known[name]
         scale = scale_of(Range(float(value.min()), float(value.max())))
-        stored = np.clip(np.rint(value / scale.value.astype(np.float64)) + scale.zero_point, -128, 127)
-        held = self._out.constant(f"{name}_int8", stored.astype(np.int8))
+        stored = np.clip(np.rint(value / scale.value.astype(np.float64)) + scale.zero_point, 0, 255)
+        held = self._out.constant(f"{name}_uint8", stored.astype(np.uint8))
         step = self._out.constant(f"{name}_scale", np.asarray(scale.value))
         zero = self._out.constant(f"{name}_zero_point", np.asarray(scale.zero_point))
         return self._out.add("DequantizeLinear", [held, step, zero], self._out.names.fresh(f"{name}_real"))
