@@ -97,10 +97,10 @@ def test_latencies_within_noise_are_equal_and_the_smaller_file_wins(slower_ms, w
     assert chosen(choose(outcomes[::-1], "latency", NO_LIMITS)) == winner
 
 
-def test_sizes_within_five_percent_are_equal_and_integers_win():
-    outcomes = [outcome("tflite/int8-dynamic", size=1000), outcome("tflite/int8-static", size=1050)]
+def test_sizes_within_a_tenth_are_equal_and_integers_win():
+    outcomes = [outcome("tflite/int8-dynamic", size=1000), outcome("tflite/int8-static", size=1100)]
     assert chosen(choose(outcomes, "size", NO_LIMITS)) == "tflite/int8-static"
-    outcomes[1] = outcome("tflite/int8-static", size=1051)
+    outcomes[1] = outcome("tflite/int8-static", size=1101)
     assert chosen(choose(outcomes, "size", NO_LIMITS)) == "tflite/int8-dynamic"
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
 from zoo import ZOO
 
 from edgeml.build import Trial, build
-from edgeml.cost import measure_apart
 from edgeml.data import split
 from edgeml.devices import load_device
 from edgeml.judge import Gates, Outcome, judge
@@ -60,12 +58,6 @@ class Case:
         for tensor in graph.graph.initializer:
             tensor.CopyFrom(numpy_helper.from_array(change(numpy_helper.to_array(tensor)), tensor.name))
         return replace(self.trial, artifact=replace(artifact, content=graph.SerializeToString()))
-
-
-@pytest.fixture(autouse=True)
-def _brief_measurements(monkeypatch):
-    """Nothing here depends on how precise a latency is."""
-    monkeypatch.setattr("edgeml.judge.measure_apart", partial(measure_apart, seconds=0.01))
 
 
 @pytest.fixture(scope="module")
