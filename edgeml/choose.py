@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgeml.judge import Outcome
@@ -13,6 +13,9 @@ OBJECTIVES = ("latency", "size", "memory")
 # Candidates whose cost is within this share of the lowest are equal, and the tie-break decides: latency and
 # memory vary that much from run to run, and a file that much smaller is not worth a slower one.
 EQUAL = 0.10
+# A saving in size or memory that makes the model this many times slower than the fastest candidate is a
+# trap, as onnxruntime's dynamic int8 convolutions are; such a candidate wins only where no other fits.
+TOO_SLOW = 5.0
 _LEAST_DEMANDING = ("int8-static", "int8-dynamic", "float16", "float32", "int16x8-static")
 _LIMITS = {
     "size": "max_size_kb",
@@ -48,12 +51,21 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A candidate that fits and costs less, and the reason why it was not chosen."""
+
+    candidate: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """The winner, or None with an explanation; `front`: names no other outcome beats in every respect."""
 
     chosen: Outcome | None
     front: tuple[str, ...]
     explanation: Explanation | None
+    passed_over: tuple[PassedOver, ...] = ()
 
 
 def choose(outcomes: Sequence[Outcome], objective: str, budget: Budget) -> Choice:
@@ -63,23 +75,32 @@ def choose(outcomes: Sequence[Outcome], objective: str, budget: Budget) -> Choic
     fitting = [o for o in outcomes if o.status == "fits"]
     front = pareto_front([o for o in outcomes if o.status != "failed"])
     if fitting:
-        return Choice(_best(fitting, objective), front, None)
+        fastest = min(o.latency_ms or 0.0 for o in fitting)
+        usable = [o for o in fitting if (o.latency_ms or 0.0) <= TOO_SLOW * fastest]
+        chosen = _best(usable, objective)
+        slow = [o for o in fitting if o not in usable and _cost(o, objective) < _cost(chosen, objective)]
+        return Choice(chosen, front, None, tuple(_passed_over(o, fastest, objective) for o in slow))
     return Choice(None, front, _explain(outcomes, budget))
 
 
 def _best(outcomes: Sequence[Outcome], objective: str) -> Outcome:
     """Lowest cost; among those that are as good as equal the tie-break of the objective."""
-    cost: dict[str, Callable[[Outcome], float]] = {
-        "latency": lambda o: o.latency_ms or 0.0,
-        "memory": lambda o: float(o.memory_bytes or 0),
-        "size": lambda o: float(o.size_bytes or 0),
-    }
-    value = cost[objective]
-    lowest = min(value(o) for o in outcomes)
-    equal = [o for o in outcomes if value(o) <= lowest * (1.0 + EQUAL)]
+    lowest = min(_cost(o, objective) for o in outcomes)
+    equal = [o for o in outcomes if _cost(o, objective) <= lowest * (1.0 + EQUAL)]
     if objective == "size":  # what costs the same asks as little as possible of the device: integers first
         return min(equal, key=lambda o: (_LEAST_DEMANDING.index(o.candidate.scheme), *_by_size(o)))
     return min(equal, key=_by_size)
+
+
+def _cost(outcome: Outcome, objective: str) -> float:
+    values = {"latency": outcome.latency_ms, "memory": outcome.memory_bytes, "size": outcome.size_bytes}
+    return float(values[objective] or 0)
+
+
+def _passed_over(outcome: Outcome, fastest_ms: float, objective: str) -> PassedOver:
+    times = (outcome.latency_ms or 0.0) / fastest_ms
+    reason = f"less {objective}, but {times:.1f} times slower here than the fastest that fits"
+    return PassedOver(outcome.candidate.name, reason)
 
 
 def _by_size(outcome: Outcome) -> tuple[int, float, str]:

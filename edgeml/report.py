@@ -39,6 +39,7 @@ def result_document(result: Result) -> dict[str, Any]:
         },
         "original": {"metric": result.reference.metric, "score": result.reference.score},
         "chosen": None if chosen is None else chosen.candidate.name,
+        "passed_over": encode(result.choice.passed_over),
         "pareto_front": list(result.choice.front),
         "candidates": [_outcome_document(o) for o in result.outcomes],
         "left_out": [encode(o) for o in result.left_out],
@@ -94,6 +95,8 @@ def print_result(result: Result, console: Console) -> None:
             _say(console, f"  {outcome.candidate.name}: {text}")
     for reason, names in _by_reason(result).items():
         _say(console, f"  left out {', '.join(names)}: {reason}")
+    for passed_over in result.choice.passed_over:
+        _say(console, f"  passed over {passed_over.candidate}: {passed_over.reason}")
     chosen = result.chosen
     if chosen is None:
         explanation = result.explanation

@@ -104,6 +104,18 @@ def test_sizes_within_a_tenth_are_equal_and_integers_win():
     assert chosen(choose(outcomes, "size", NO_LIMITS)) == "tflite/int8-dynamic"
 
 
+def test_a_saving_that_makes_the_model_much_slower_is_passed_over_and_said():
+    trap = outcome("onnx/int8-dynamic", size=900, latency_ms=5.1)
+    fast = outcome("onnx/float32", size=4000, latency_ms=1.0)
+    choice = choose([trap, fast, outcome("onnx/int8-static", size=1000, latency_ms=4.9)], "size", NO_LIMITS)
+    assert chosen(choice) == "onnx/int8-static"
+    assert [(p.candidate, p.reason) for p in choice.passed_over] == [
+        ("onnx/int8-dynamic", "less size, but 5.1 times slower here than the fastest that fits")
+    ]
+    assert chosen(choose([trap], "size", NO_LIMITS)) == "onnx/int8-dynamic"
+    assert choose([trap, fast], "latency", NO_LIMITS).passed_over == ()
+
+
 def test_of_equal_candidates_the_more_accurate_wins_then_the_name():
     alike = [outcome("tflite/float32", drop=0.01), outcome("onnx/float32", drop=0.02)]
     assert chosen(choose(alike, "latency", NO_LIMITS)) == "tflite/float32"
