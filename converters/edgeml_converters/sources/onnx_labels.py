@@ -55,6 +55,8 @@ def table_of(model: Any) -> ClassLabels | None:
     outputs = model.graph.output
     if len(outputs) > 2 or outputs[0].type.tensor_type.elem_type not in (_INT64, _STRING):
         return None
+    if len(outputs[0].type.tensor_type.shape.dim) > 1:
+        return None
     if len(outputs) == 2 and outputs[1].type.tensor_type.elem_type != 1:
         return None
     values = _traced(model.graph, outputs[0].name)
@@ -77,7 +79,10 @@ def _traced(graph: Any, name: str) -> list[Any] | None:
     if node.op_type in ("ArrayFeatureExtractor", "Gather") and node.input[0] in known:
         looked_up = known[node.input[0]]
         return [_plain(value) for value in looked_up.ravel()]
-    return _values(node, _ATTRIBUTES) if node.domain == _ML else None
+    # A LabelEncoder alone may be any look-up; beside probabilities it names their classes.
+    if node.domain != _ML or (node.op_type == "LabelEncoder" and len(graph.output) == 1):
+        return None
+    return _values(node, _ATTRIBUTES)
 
 
 def _values(node: Any, names: tuple[str, ...]) -> list[Any] | None:
