@@ -40,7 +40,7 @@ def files(tmp_path_factory) -> Path:
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(X[::2], NAMES[::2])
     joblib.dump(model, folder / "wine.joblib")
     io.dump(model, folder / "wine.skops")
-    unsupported = make_pipeline(StandardScaler(), GaussianProcessClassifier()).fit(X[:40], Y[:40])
+    unsupported = make_pipeline(StandardScaler(), GaussianProcessClassifier()).fit(X[::4], Y[::4])
     joblib.dump(unsupported, folder / "process.joblib")
     joblib.dump({"model": model}, folder / "dict.joblib")
     for name in ("wine.joblib", "wine.skops"):
