@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from edgeml_runtime.cli import describe_verdict, printable
@@ -103,7 +104,7 @@ def print_result(result: Result, console: Console) -> None:
         if explanation is not None:
             _say(console, explanation.summary)
             for r in explanation.relaxations:
-                what = f"{r.limit} at {r.needed:.6g} {r.unit}".rstrip()
+                what = f"{r.limit} at {_rounded_up(r.needed)} {r.unit}".rstrip()
                 _say(console, f"  with {what} (now {r.current:.6g}), {r.candidate} would fit")
         return
     _say(console, f"chosen: {chosen.candidate.name}, by {result.objective}")
@@ -126,6 +127,15 @@ def _by_reason(result: Result) -> dict[str, list[str]]:
         name = left_out.format + (f"/{left_out.scheme}" if left_out.scheme else "")
         names.setdefault(left_out.reason, []).append(name)
     return names
+
+
+def _rounded_up(value: float, digits: int = 6) -> str:
+    """At most that many significant digits, never below: a limit set to it must let the value pass."""
+    if value <= 0:
+        return f"{value:.{digits}g}"
+    step = 10.0 ** (math.floor(math.log10(value)) - digits + 1)
+    nearest = float(f"{value:.{digits}g}")
+    return f"{nearest if nearest >= value else nearest + step:.{digits}g}"
 
 
 def _say(console: Console, text: str) -> None:

@@ -116,6 +116,25 @@ def test_a_saving_that_makes_the_model_much_slower_is_passed_over_and_said():
     assert choose([trap, fast], "latency", NO_LIMITS).passed_over == ()
 
 
+def test_a_saving_that_makes_a_model_five_times_slower_is_passed_over():
+    fast, slow = outcome("onnx/float32", size=4000), outcome("onnx/int8-dynamic", size=1000, latency_ms=5.1)
+    for objective in ("size", "memory"):
+        saving = outcome("onnx/int8-dynamic", size=1000, memory_kb=10_000, latency_ms=5.1)
+        choice = choose([fast, saving], objective, NO_LIMITS)
+        assert chosen(choice) == "onnx/float32"
+        [passed_over] = choice.passed_over
+        assert (passed_over.candidate, passed_over.reason) == (
+            "onnx/int8-dynamic",
+            f"less {objective}, but 5.1 times slower here than the fastest that fits",
+        )
+    # It wins where it is the only one that fits, and nothing is passed over where it would not have won.
+    too_big = outcome("onnx/float32", size=4000, broken={"size": (4.0, 2.0)})
+    assert chosen(choose([too_big, slow], "size", Budget(max_size_kb=2))) == "onnx/int8-dynamic"
+    assert choose([fast, slow], "latency", NO_LIMITS).passed_over == ()
+    nearly = outcome("onnx/int8-dynamic", size=1000, latency_ms=5.0)
+    assert chosen(choose([fast, nearly], "size", NO_LIMITS)) == "onnx/int8-dynamic"
+
+
 def test_of_equal_candidates_the_more_accurate_wins_then_the_name():
     alike = [outcome("tflite/float32", drop=0.01), outcome("onnx/float32", drop=0.02)]
     assert chosen(choose(alike, "latency", NO_LIMITS)) == "tflite/float32"
