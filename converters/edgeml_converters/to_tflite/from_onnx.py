@@ -22,9 +22,11 @@ _SMOOTH = frozenset(
         *("Add", "Clip", "Div", "Mul", "Neg", "Relu", "Sigmoid", "Sub", "Tanh"),
         *("ArgMax", "ReduceMean", "Softmax"),
         *("Concat", "Flatten", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"),
+        *("AveragePool", "BatchNormalization", "Conv", "GlobalAveragePool", "GlobalMaxPool", "MaxPool"),
         *("Gemm", "MatMul", "ai.onnx.ml:LinearClassifier", "ai.onnx.ml:LinearRegressor", "ai.onnx.ml:Scaler"),
     )
 )
+_WEIGHTED = ("Conv", "Gemm", "MatMul")
 _LEAST_DYNAMIC_WEIGHTS = 1024  # of a layer that TensorFlow's converter quantizes dynamically
 
 
@@ -44,7 +46,7 @@ def _rough(graph: Graph) -> str | None:
     sharp = sorted({node.operator.rpartition(":")[2] for node in graph.nodes if node.operator not in _SMOOTH})
     if sharp:
         return f"{', '.join(sharp)}: exact comparisons and distances, which rounded values would change"
-    if not any(node.operator in ("Gemm", "MatMul") for node in graph.nodes):
+    if not any(node.operator in _WEIGHTED for node in graph.nodes):
         return "there is no matrix of weights to quantize"
     return None
 
@@ -53,7 +55,7 @@ def _too_small(graph: Graph) -> str | None:
     sizes = [
         graph.constants[node.inputs[1]].size
         for node in graph.nodes
-        if node.operator in ("Gemm", "MatMul") and node.inputs[1] in graph.constants
+        if node.operator in _WEIGHTED and node.inputs[1] in graph.constants
     ]
     if max(sizes, default=0) >= _LEAST_DYNAMIC_WEIGHTS:
         return None
