@@ -150,6 +150,21 @@ def test_routes_reach_quantized_onnx():
     assert agree.mean() >= 0.97
 
 
+def test_constants_that_old_files_list_as_inputs():
+    from onnx import helper
+
+    proto = _dense()
+    proto.ir_version = 3
+    proto.graph.input.append(helper.make_tensor_value_info("w", FLOAT, [13, 8]))
+    model = describe(proto, "old")
+    assert [spec.name for spec in model.signature.inputs] == ["x"]
+    artifact = CONVERTER.convert(model, "float32", None)
+    x, _ = _wine()
+    for made in (artifact, *(QUANTIZER.convert(artifact, s, {"x": x}) for s in QUANTIZER.offers(artifact))):
+        got = run_onnx(made, {"x": x})["y"]  # which takes x alone
+        assert np.abs(got - SOURCE.predict(model, "predict", x)).max() < 0.1
+
+
 @pytest.mark.parametrize("batch", [1, 4])
 def test_a_fixed_batch_is_freed_where_nothing_depends_on_it(batch):
     x, _ = _wine()
@@ -183,7 +198,14 @@ def test_strings_and_missing_values_as_input():
     assert model.signature.inputs[0].dtype == "str"
     rows = np.array([["a", "b"], ["z", "a"]])
     assert SOURCE.predict(model, "predict", rows).tolist() == [[1, 2], [-1, 1]]
-    imputer = [("Imputer", ["x"], ["y"], {"domain": "ai.onnx.ml", "imputed_value_floats": [3.0]})]
+    imputer = [
+        (
+            "Imputer",
+            ["x"],
+            ["y"],
+            {"domain": "ai.onnx.ml", "imputed_value_floats": [3.0], "replaced_value_float": np.nan},
+        )
+    ]
     model = describe(_model(imputer, {}, {"x": (FLOAT, ["n", 2])}, {"y": (FLOAT, ["n", 2])}), "gaps")
     assert SOURCE.predict(model, "predict", np.array([[np.nan, 1]], np.float32)).tolist() == [[3, 1]]
 

@@ -59,9 +59,21 @@ def _convert(model: TrainedModel, scheme: str, _calibration: Calibration | None)
     if reason is not None:
         raise UnsupportedModelError(f"{model.name} cannot be converted: {reason}")
     graph = _without_functions(interface(model.model, model.name).graph)
+    _drop_default_inputs(graph)
     content = serialize(graph)
     open_session(content, model.name)
     return Artifact("onnx", scheme, content, model.signature)
+
+
+def _drop_default_inputs(model: Any) -> None:
+    """Constants that files before IR 4 list as inputs with a default stop being inputs: nobody passes them."""
+    held = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in held]
+    if len(inputs) < len(model.graph.input):
+        copies = [type(value).FromString(value.SerializeToString()) for value in inputs]
+        del model.graph.input[:]
+        model.graph.input.extend(copies)
+        model.ir_version = max(model.ir_version, 4)
 
 
 def _without_functions(graph: Any) -> Any:
