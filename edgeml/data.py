@@ -12,7 +12,8 @@ import numpy as np
 
 from edgeml_converters.model import Data, TrainedModel, as_feeds, take_rows
 from edgeml_runtime.errors import CalibrationError, InputError, SignatureError
-from edgeml_runtime.signature import Array, check_feeds
+from edgeml_runtime.inputs import check_feeds
+from edgeml_runtime.signature import Array
 from edgeml_runtime.tables import as_inputs, read_arrays
 
 CALIBRATION_ROWS = 200  # ranges settle well before; more only costs time

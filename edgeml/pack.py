@@ -13,6 +13,7 @@ from edgeml.reference import Reference
 from edgeml_converters.model import Artifact, Data, TrainedModel, as_feeds, take_rows
 from edgeml_runtime.bundle import Bundle, decode_bundle, encode_bundle, file_entries, npy_bytes
 from edgeml_runtime.engines import choose_engine
+from edgeml_runtime.inputs import check_feeds
 from edgeml_runtime.manifest import (
     FORMAT,
     Budget,
@@ -23,7 +24,7 @@ from edgeml_runtime.manifest import (
     Tolerance,
     Verdict,
 )
-from edgeml_runtime.signature import Array, Scalar, TensorSpec, check_feeds, dequantize, quantize
+from edgeml_runtime.signature import Array, Scalar, TensorSpec, dequantize, quantize
 
 GOLDEN_ROWS = 8
 _DISTRIBUTIONS = {"sklearn": "scikit-learn"}

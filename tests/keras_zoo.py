@@ -179,8 +179,8 @@ def trained(name: str) -> Trained:
 
 def run_tflite(artifact: Any, feeds: dict[str, Any]) -> dict[str, Any]:
     """Real outputs by name of a TFLite artifact on LiteRT, for real float inputs by name."""
-    from edgeml_runtime.affine import dequantize, quantize
     from edgeml_runtime.engines.litert import ENGINE
+    from edgeml_runtime.signature import dequantize, quantize
 
     handle = ENGINE.open(artifact.content, artifact.signature, 1)
     names = tuple(spec.name for spec in artifact.signature.outputs)

@@ -8,12 +8,9 @@ to even, and all of it is computed in float32.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from edgeml_runtime.signature import TensorSpec
 
 Array = np.ndarray[Any, Any]
 
@@ -79,13 +76,3 @@ def _operand(values: Any) -> Array:
     # On a row, numpy computes with an array of no axes in less than half the time of one with one axis.
     array = np.array(values, np.float32)
     return array.reshape(()) if array.size == 1 else array
-
-
-def quantize(spec: TensorSpec, real: Array) -> Array:
-    """Real float32 values as the artifact stores them; saturates at the dtype's limits."""
-    return real if spec.affine is None else Quantizer(spec.affine, spec.dtype).quantize(real)
-
-
-def dequantize(spec: TensorSpec, stored: Array) -> Array:
-    """The real float32 values of what the artifact stores."""
-    return stored if spec.affine is None else Quantizer(spec.affine, spec.dtype).dequantize(stored)

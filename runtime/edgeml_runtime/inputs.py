@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from edgeml_runtime.affine import Array, Quantizer
 from edgeml_runtime.codec import is_text
 from edgeml_runtime.errors import SignatureError
-
-if TYPE_CHECKING:
-    from edgeml_runtime.signature import TensorSpec
+from edgeml_runtime.signature import TensorSpec
 
 _KINDS = {"f": "real numbers", "i": "integers", "u": "integers", "b": "booleans"}
 

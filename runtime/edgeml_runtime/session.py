@@ -14,8 +14,8 @@ from edgeml_runtime.affine import Quantizer
 from edgeml_runtime.bundle import Bundle, read_bundle
 from edgeml_runtime.engines import choose_engine
 from edgeml_runtime.errors import EngineError, EngineFailedError, InputError, SignatureError
-from edgeml_runtime.inputs import InputGate
-from edgeml_runtime.signature import Array, Method, check_feeds, dequantize, quantize
+from edgeml_runtime.inputs import InputGate, check_feeds
+from edgeml_runtime.signature import Array, Method, dequantize, quantize
 
 MAX_THREADS = 256
 

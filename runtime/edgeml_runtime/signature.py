@@ -12,13 +12,12 @@ from typing import Literal
 
 import numpy as np
 
-from edgeml_runtime.affine import QUANTIZED_DTYPES, Affine, Array, dequantize, quantize
+from edgeml_runtime.affine import QUANTIZED_DTYPES, Affine, Array, Quantizer
 from edgeml_runtime.errors import SignatureError
-from edgeml_runtime.inputs import check_feeds, check_input
 
 __all__ = [
     "Affine", "Array", "ClassLabels", "Method", "Scalar", "Signature", "TensorSpec",
-    "check_feeds", "check_input", "dequantize", "format_shape", "quantize",
+    "dequantize", "format_shape", "quantize",
 ]  # fmt: skip
 
 Scalar = bool | int | float | str
@@ -178,3 +177,13 @@ def format_shape(shape: tuple[int | None, ...]) -> str:
     """For messages: `[batch, 49, 10, 1]`; other free axes print as `any`."""
     names = ("batch" if axis == 0 else "any" for axis in range(len(shape)))
     return "[" + ", ".join(str(n) if d is None else str(d) for d, n in zip(shape, names, strict=True)) + "]"
+
+
+def quantize(spec: TensorSpec, real: Array) -> Array:
+    """Real float32 values as the artifact stores them; saturates at the dtype's limits."""
+    return real if spec.affine is None else Quantizer(spec.affine, spec.dtype).quantize(real)
+
+
+def dequantize(spec: TensorSpec, stored: Array) -> Array:
+    """The real float32 values of what the artifact stores."""
+    return stored if spec.affine is None else Quantizer(spec.affine, spec.dtype).dequantize(stored)

@@ -22,7 +22,8 @@ from edgeml_converters.sources.keras_interface import View, family_of, view, wal
 from edgeml_converters.tensorflow_graph import ConstantGraph, freeze
 from edgeml_converters.tensorflow_import import import_tensorflow, quiet
 from edgeml_runtime.errors import InputError, SignatureError
-from edgeml_runtime.signature import Array, Method, Signature, check_feeds
+from edgeml_runtime.inputs import check_feeds
+from edgeml_runtime.signature import Array, Method, Signature
 
 # Rows that one call of the framework takes at most: predictions on whole data sets stay within memory.
 _BATCH = 256

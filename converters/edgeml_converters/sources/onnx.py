@@ -15,7 +15,8 @@ from edgeml_converters.registry import Source
 from edgeml_converters.sources.onnx_interface import fixed_batch, interface
 from edgeml_converters.sources.onnx_labels import zipmap_labels
 from edgeml_runtime.errors import InputError
-from edgeml_runtime.signature import Array, check_feeds
+from edgeml_runtime.inputs import check_feeds
+from edgeml_runtime.signature import Array
 
 MAX_BYTES = (1 << 31) - 1  # of one protobuf message
 

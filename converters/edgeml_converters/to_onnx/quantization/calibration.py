@@ -12,7 +12,8 @@ from edgeml_converters.onnx_graph import Names
 from edgeml_converters.onnx_session import for_engine, open_session
 from edgeml_converters.registry import Calibration
 from edgeml_runtime.errors import CalibrationError, SignatureError
-from edgeml_runtime.signature import Array, Signature, check_feeds
+from edgeml_runtime.inputs import check_feeds
+from edgeml_runtime.signature import Array, Signature
 
 BATCH_ROWS = 32
 
