@@ -295,6 +295,30 @@ def test_simplifying_keeps_the_function():
     np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize(("opset", "keepdims"), [(17, 0), (18, 1)])
+def test_a_mean_over_the_image_is_a_pool(opset, keepdims):
+    x, _ = _digits()
+    images = x.reshape(-1, 1, 8, 8)
+    rng = np.random.default_rng(0)
+    weights = {
+        "k": rng.normal(size=(16, 1, 3, 3)).astype(np.float32),
+        "w": rng.normal(size=(16, 10)).astype(np.float32),
+        "axes": np.array([2, -1], np.int64),
+    }
+    axes = (["a", "axes"], {}) if opset >= 18 else (["a"], {"axes": [2, -1]})
+    nodes = [
+        ("Conv", ["x", "k"], ["a"], {}),
+        ("ReduceMean", axes[0], ["m"], {"keepdims": keepdims, **axes[1]}),
+        ("Flatten", ["m"], ["f"], {}),
+        ("MatMul", ["f", "w"], ["y"], {}),
+    ]
+    artifact = _artifact(nodes, weights, {"x": (1, 8, 8)}, {"y": (10,)}, opset)
+    quantized = CONVERTER.convert(artifact, "int8-static", {"x": images[:100]})
+    assert quantized.float_operators == ()
+    assert "GlobalAveragePool" in _operators(quantized.content)
+    assert _relative(run_onnx(artifact, {"x": images})["y"], run_onnx(quantized, {"x": images})["y"]) < 0.05
+
+
 def test_old_opsets_are_raised():
     x, _ = _digits()
     weights = {"w": np.random.default_rng(0).normal(size=(64, 10)).astype(np.float32)}

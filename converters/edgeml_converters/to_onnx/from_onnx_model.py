@@ -66,7 +66,7 @@ def _convert(model: TrainedModel, scheme: str, _calibration: Calibration | None)
 
 
 def _drop_default_inputs(model: Any) -> None:
-    """Constants that files before IR 4 list as inputs with a default stop being inputs: nobody passes them."""
+    """Constants that files before IR 4 list as inputs stop being inputs: nobody passes them."""
     held = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in held]
     if len(inputs) < len(model.graph.input):
