@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+
 from edgeml.build import Trial
 from edgeml.cost import measure_apart
 from edgeml.devices import DeviceProfile, is_host
@@ -16,17 +18,19 @@ from edgeml.pack import bundle_of
 from edgeml.parity import Parity, compare
 from edgeml.plan import Candidate
 from edgeml.reference import Reference, as_arrays, predicted_labels, task_score
-from edgeml_converters.model import Artifact, Data, TrainedModel
+from edgeml_converters.model import Artifact, Data, TrainedModel, take_rows
 from edgeml_runtime.bench import Measurement, percentile_ns
 from edgeml_runtime.bundle import Bundle
 from edgeml_runtime.errors import ConversionError, EdgeMLError, EngineError
 from edgeml_runtime.manifest import Budget, Provenance, Verdict
 from edgeml_runtime.session import Session
+from edgeml_runtime.signature import Array
 
 # Without an accuracy limit on labelled data, parity itself is the proof of quality.
 MIN_LABEL_AGREEMENT = {"float32": 1.0, "float16": 0.99}
 MAX_RELATIVE_DIFFERENCE = {"float32": 1e-3, "float16": 1e-2}
 MIN_LABEL_AGREEMENT_QUANTIZED = 0.99
+BATCH_ROWS = 64
 MAX_RELATIVE_DIFFERENCE_QUANTIZED = 5e-2
 
 
@@ -95,7 +99,7 @@ def judge(trial: Trial, gates: Gates, provenance: Provenance) -> Outcome:
         )
         session = Session(bundle)
         methods = gates.model.signature.methods
-        results = {m.name: as_arrays(session.call(m.name, gates.rows.x)) for m in methods}
+        results = {m.name: _answers(session, m.name, gates.rows) for m in methods}
         labels = predicted_labels(gates.model, results[methods[0].name])
         parity = compare(gates.reference, results, labels)
         if parity.lost:
@@ -124,6 +128,13 @@ def judge(trial: Trial, gates: Gates, provenance: Provenance) -> Outcome:
         artifact,
         bundle,
     )
+
+
+def _answers(session: Session, method: str, data: Data) -> list[Array]:
+    """The method's results on every row, a few at a time: a network's activations for all rows may not fit."""
+    batches = np.array_split(np.arange(len(data)), -(-len(data) // BATCH_ROWS))
+    parts = [as_arrays(session.call(method, take_rows(data.x, rows))) for rows in batches]
+    return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
 
 
 def _lost(artifact: Artifact, parity: Parity) -> ConversionError:
