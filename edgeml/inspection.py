@@ -13,6 +13,7 @@ from edgeml_converters.registry import converters
 from edgeml_runtime.bundle import read_bundle
 from edgeml_runtime.cli import describe_verdict, printable
 from edgeml_runtime.codec import encode
+from edgeml_runtime.errors import InputError
 from edgeml_runtime.files import read_file
 
 
@@ -30,7 +31,11 @@ def inspect_file(path: Path, *, trust_pickle: bool = False) -> dict[str, Any]:
     if suffix == ".tflite":
         from edgeml_converters.to_tflite.inspection import describe_file
 
-        return {"what": "tflite", **describe_file(read_file(path, "TFLite file"))}
+        content = read_file(path, "TFLite file")
+        try:
+            return {"what": "tflite", **describe_file(content)}
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
     return _model_document(describe(load_model(path, trust_pickle=trust_pickle), path.stem))
 
 
