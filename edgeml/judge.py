@@ -131,7 +131,7 @@ def judge(trial: Trial, gates: Gates, provenance: Provenance) -> Outcome:
 
 
 def _answers(session: Session, method: str, data: Data) -> list[Array]:
-    """The method's results on every row, a few at a time: a network's activations for all rows may not fit."""
+    """The method's results on every row, in batches: activations for all rows at once may not fit."""
     batches = np.array_split(np.arange(len(data)), -(-len(data) // BATCH_ROWS))
     parts = [as_arrays(session.call(method, take_rows(data.x, rows))) for rows in batches]
     return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
