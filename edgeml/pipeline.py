@@ -14,7 +14,7 @@ from edgeml.devices import DeviceProfile, load_device
 from edgeml.judge import Gates, Outcome, judge
 from edgeml.pack import golden_data, provenance_of, with_verdicts
 from edgeml.plan import Candidate, LeftOut, Plan, check_names, plan
-from edgeml.reference import Reference, consult
+from edgeml.reference import Reference, consult, read_targets
 from edgeml_converters.intake import describe, load_model
 from edgeml_converters.model import Data, TrainedModel
 from edgeml_converters.registry import Calibration, converters
@@ -120,7 +120,7 @@ def compile(
 
     report("reading the model", 0, 0)
     trained = _describe(model, name, trust_pickle=trust_pickle)
-    rows = _rows(trained, data, target, seed)
+    trained, rows = _rows(trained, data, target, seed)
     planned = plan(
         trained, profile, wanted_formats=formats, wanted_schemes=schemes, with_data=not rows.synthetic
     )
@@ -175,12 +175,15 @@ def _describe(model: Any, name: str | None, *, trust_pickle: bool) -> TrainedMod
     return describe(model, name or type(model).__name__.lower())
 
 
-def _rows(model: TrainedModel, data: Data | str | Path | None, target: str | None, seed: int) -> Split:
+def _rows(
+    model: TrainedModel, data: Data | str | Path | None, target: str | None, seed: int
+) -> tuple[TrainedModel, Split]:
     if data is None:
-        return synthetic(model, seed)
+        return model, synthetic(model, seed)
     rows = data if isinstance(data, Data) else read_data(data, model, target)
     check_data(model, rows)
-    return split(rows, seed)
+    model, rows = read_targets(model, rows)
+    return model, split(rows, seed)
 
 
 def _check_budget(budget: Budget, reference: Reference, rows: Split) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,26 @@ def as_arrays(result: Any) -> list[Array]:
     if isinstance(result, (list, tuple)):
         return [np.asarray(value) for value in result]
     return [np.asarray(result)]
+
+
+def read_targets(model: TrainedModel, data: Data) -> tuple[TrainedModel, Data]:
+    """What y says of a network [n, classes] whose own layers do not: it classifies, if y holds class indices.
+
+    A network may end in logits, which look like any values; a classifier's y may be one-hot, which becomes
+    indices. Models that say what they are (scikit-learn's, those with labels) are left as they are.
+    """
+    shape = model.signature.outputs[0].shape
+    says_itself = model.kind == "sklearn" or bool(model.signature.methods[0].labels)
+    if data.y is None or says_itself or len(model.signature.outputs) > 1 or len(shape) != 2:
+        return model, data
+    y, classes = data.y, shape[1] or 0
+    if model.task == "classification" and y.shape == (len(y), classes) and classes > 1:
+        one_hot = ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all()
+        return model, Data(data.x, y.argmax(axis=1)) if one_hot else data
+    indices = y.dtype.kind in "iu" and y.size == len(y) and y.min() >= 0 and y.max() < classes
+    if model.task in ("regression", "tensor") and classes > 1 and indices:
+        return replace(model, task="classification"), data
+    return model, data
 
 
 def consult(model: TrainedModel, data: Data) -> Reference:

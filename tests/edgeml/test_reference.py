@@ -13,10 +13,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
-from edgeml.reference import as_arrays, consult, task_score
+from edgeml.reference import as_arrays, consult, read_targets, task_score
 from edgeml_converters.intake import describe
-from edgeml_converters.model import Data
+from edgeml_converters.model import Data, TrainedModel
 from edgeml_runtime.errors import InputError
+from edgeml_runtime.signature import Method, Signature, TensorSpec
 
 NAN = float("nan")
 WINE, CULTIVARS = load_wine(return_X_y=True)
@@ -163,3 +164,41 @@ def test_whatever_structure_a_framework_returns_becomes_a_list():
     assert [a.shape for a in as_arrays(ones)] == [(2,)]
     assert [a.tolist() for a in as_arrays({"a": ones, "b": [2]})] == [[1, 1], [2]]
     assert [a.tolist() for a in as_arrays((ones, [[3]]))] == [[1, 1], [[3]]]
+
+
+def network(task, classes=3):
+    x, y = (TensorSpec(name, "float32", (None, size)) for name, size in (("x", 4), ("y", classes)))
+    return TrainedModel(
+        "keras", "net", None, task, Signature((x,), (y,), (Method("predict", ("y",)),)), (), "0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("task", "y", "wanted"),
+    [
+        ("regression", [0, 2, 1], "classification"),
+        ("tensor", [[0], [2], [1]], "classification"),
+        ("regression", [0, 3, 1], "regression"),  # 3 is no class of three
+        ("regression", [-1, 0, 1], "regression"),
+        ("regression", [0.0, 2.0, 1.0], "regression"),
+        ("regression", [[0, 1, 0]] * 3, "regression"),
+    ],
+)
+def test_integer_targets_tell_a_network_that_ends_in_logits(task, y, wanted):
+    model, _ = read_targets(network(task), Data(np.zeros((3, 4)), np.array(y)))
+    assert model.task == wanted
+    assert read_targets(network(task), Data(np.zeros((3, 4))))[0].task == task
+
+
+def test_one_hot_targets_of_a_classifier_become_indices():
+    x = np.zeros((3, 4))
+    one_hot = np.array([[0, 1, 0], [1, 0, 0], [0, 0, 1]], np.float32)
+    assert read_targets(network("classification"), Data(x, one_hot))[1].y.tolist() == [1, 0, 2]
+    soft = one_hot * 0.9
+    assert read_targets(network("classification"), Data(x, soft))[1].y is soft
+
+
+def test_scikit_learn_says_what_it_is():
+    x, y = load_linnerud(return_X_y=True)
+    model = describe(LinearRegression().fit(x, y))
+    assert read_targets(model, Data(x, np.zeros(len(x), int)))[0] is model
