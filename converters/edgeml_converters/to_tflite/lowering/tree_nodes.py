@@ -76,7 +76,9 @@ def read_nodes(attributes: Mapping[str, Any], features: int, *, takes_nan: bool)
     true, false = (_children(tree, leaf, arrays[name], index) for name in ("truenodeids", "falsenodeids"))
     outside = ~leaf & ((true < 0) | (false < 0) | (feature < 0) | (feature >= features) | np.isnan(value))
     if len(index) != len(tree) or outside.any():
-        raise _damaged("a node stands twice, or names a child or a feature that is not there")
+        raise _damaged(
+            "a node stands twice, names a child or a feature that is not there, or has no threshold"
+        )
     child = np.zeros(len(tree), bool)
     child[true[~leaf]] = child[false[~leaf]] = True
     roots = np.flatnonzero(~child)
