@@ -75,6 +75,11 @@ def percentile_ns(samples_ns: tuple[int, ...], percent: float) -> int:
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
 
 
+def summary_ns(samples_ns: tuple[int, ...]) -> dict[str, int]:
+    """`min` and the PERCENTILES (`p50` ...) of raw samples."""
+    return {"min": min(samples_ns)} | {f"p{p}": percentile_ns(samples_ns, p) for p in PERCENTILES}
+
+
 def measure(bundle: Bundle, plan: BenchPlan, *, engine: str | None = None) -> Measurement:
     """Open the bundle and measure its first method on its golden rows, repeated up to `plan.batch`.
 

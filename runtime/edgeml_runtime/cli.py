@@ -201,7 +201,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _bench(arguments: argparse.Namespace) -> int:
-    from edgeml_runtime.bench import BenchPlan, measure
+    from edgeml_runtime.bench import BenchPlan, measure, summary_ns
     from edgeml_runtime.bundle import read_bundle
 
     bundles = [read_bundle(path) for path in arguments.bundle]
@@ -214,7 +214,16 @@ def _bench(arguments: argparse.Namespace) -> int:
                 if not arguments.json:
                     print("\n".join(describe_measurement(results[-1], heading=len(results) == 1)))
     if arguments.json:
-        _print_json({"measurements": [encode(r) for r in results]})
+        summaries = [
+            {
+                "bundle": r.bundle,
+                "threads": r.threads,
+                "batch": r.batch,
+                "summary_ns": summary_ns(r.samples_ns),
+            }
+            for r in results
+        ]
+        _print_json({"measurements": [encode(r) for r in results], "summaries": summaries})
     else:
         host = results[0].host
         print(f"measured on this machine: {printable(host.cpu_model)}, {host.usable_cpus} usable CPUs")
@@ -223,11 +232,10 @@ def _bench(arguments: argparse.Namespace) -> int:
 
 def describe_measurement(result: Measurement, *, heading: bool) -> list[str]:
     """A table row of one measurement, times in microseconds a call, after the heading where asked for."""
-    from edgeml_runtime.bench import PERCENTILES, percentile_ns
+    from edgeml_runtime.bench import summary_ns
 
     peak = "-" if result.peak_memory_bytes is None else f"{result.peak_memory_bytes / 1e6:.1f}"
-    times = {"min": min(result.samples_ns)}
-    times |= {f"p{p}": percentile_ns(result.samples_ns, p) for p in PERCENTILES}
+    times = summary_ns(result.samples_ns)
     columns = {
         "bundle": f"{printable(result.bundle)[:24]:24}",
         "engine": f"{result.engine:14}",

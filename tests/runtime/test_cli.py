@@ -247,7 +247,11 @@ def test_bench(tiny: Path, capsys: pytest.CaptureFixture[str]):
     assert exit_code == 0
     results = [decode(Measurement, m) for m in document["measurements"]]
     assert [(r.threads, r.batch) for r in results] == [(1, 1), (1, 3), (2, 1), (2, 3)]
-    for result in results:
+    for result, summary in zip(results, document["summaries"], strict=True):
+        ordered = sorted(result.samples_ns)
+        assert summary["summary_ns"]["min"] == ordered[0]
+        assert summary["summary_ns"]["p50"] == ordered[(len(ordered) + 1) // 2 - 1]
+        assert (summary["threads"], summary["batch"]) == (result.threads, result.batch)
         assert len(result.samples_ns) >= 10
         assert result.warmup_calls >= 1
         assert min(result.samples_ns) > 0
