@@ -115,6 +115,8 @@ def compile(
     report = progress or (lambda _what, _done, _total: None)
     if objective not in OBJECTIVES:
         raise UnknownNameError("objective", objective, OBJECTIVES)
+    if not isinstance(budget, Budget):
+        raise InputError(f"budget must be an edgeml.Budget, got {type(budget).__name__}")
     check_names(formats, schemes)  # before a framework is loaded to read the model
     profile = device if isinstance(device, DeviceProfile) else load_device(device)
 
@@ -180,6 +182,10 @@ def _rows(
 ) -> tuple[TrainedModel, Split]:
     if data is None:
         return model, synthetic(model, seed)
+    if not isinstance(data, (Data, str, Path)):
+        raise InputError(f"data must be edgeml.Data(x, y) or a file's path, got {type(data).__name__}")
+    if isinstance(data, Data) and target is not None:
+        raise InputError(f"target {target!r} names a column of a file; pass labels as edgeml.Data(x, y)")
     rows = data if isinstance(data, Data) else read_data(data, model, target)
     check_data(model, rows)
     model, rows = read_targets(model, rows)

@@ -55,11 +55,13 @@ class Plan:
 
 
 def check_names(wanted_formats: Sequence[str] | None, wanted_schemes: Sequence[str] | None) -> None:
-    """Raises UnknownNameError for a format or scheme that does not exist."""
+    """Raises UnknownNameError for a format or scheme that does not exist, InputError for text."""
     for what, names, known in (
         ("format", wanted_formats, FORMATS),
         ("scheme", wanted_schemes, tuple(SCHEMES)),
     ):
+        if isinstance(names, str):
+            raise InputError(f"{what}s must be a list of names, got the text {names!r}")
         for name in names or ():
             if name not in known:
                 raise UnknownNameError(what, name, known)

@@ -383,6 +383,27 @@ def test_a_missing_extra_has_its_pip_line(blocked, more, message, files, here):
     assert list(here.iterdir()) == []
 
 
+def test_without_tensorflow_a_scikit_learn_model_still_becomes_onnx(files, here):
+    command = [
+        "compile",
+        str(files / "wine.skops"),
+        "--device",
+        "raspberry-pi-4",
+        "--schemes",
+        "float32",
+        "--json",
+    ]
+    script = [sys.executable, "-c", WITHOUT, "tensorflow,keras,tf_keras", *command]
+    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    document = json.loads(done.stdout)
+    assert document["chosen"] == "onnx/float32"
+    [left_out] = document["left_out"]
+    assert left_out["format"] == "tflite"
+    assert "needs tensorflow" in left_out["reason"]
+    assert "pip install 'edgeml-converters[" in left_out["reason"]
+
+
 @pytest.mark.parametrize("as_json", [False, True])
 def test_an_interrupt_leaves_nothing_behind(as_json, tmp_path):
     import joblib

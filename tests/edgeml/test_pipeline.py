@@ -242,12 +242,30 @@ def test_the_same_compile_gives_the_same_bytes_in_every_process_and_never_import
             "nan at index .* finite values only",
         ),
         ({"data": edgeml.Data(X[:3])}, InputError, "data has 3 rows; at least 4"),
+        ({"data": (X, Y)}, InputError, r"data must be edgeml.Data\(x, y\) or a file's path, got tuple"),
+        ({"data": edgeml.Data(X), "target": "y"}, InputError, "target 'y' names a column of a file"),
+        ({"formats": "onnx"}, InputError, "formats must be a list of names, got the text 'onnx'"),
+        ({"budget": {"max_size_kb": 3}}, InputError, r"budget must be an edgeml\.Budget, got dict"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_built(options, error, message, monkeypatch):
     monkeypatch.setattr("edgeml.pipeline.build", lambda *_: pytest.fail("something was built"))
     with pytest.raises(error, match=message):
         edgeml.compile(wine_model(), **{"device": "raspberry-pi-4", "formats": ONNX} | options)
+
+
+def test_tables_with_named_columns_come_through():
+    import pandas
+
+    columns = [f"c{i}" for i in range(13)]
+    table, labels = pandas.DataFrame(X, columns=columns), pandas.Series(NAMES, dtype="category")
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(table, labels)
+    options = {"device": "raspberry-pi-4", "formats": ONNX, "schemes": ["float32"]}
+    result = edgeml.compile(model, data=edgeml.Data(table, labels), **options)
+    assert result.chosen.accuracy.drop == 0
+    assert Session(decode_bundle(result.to_bytes())).predict(table).tolist() == model.predict(table).tolist()
+    with pytest.raises(InputError, match=r"expected columns c0, c1, .*; got c12, c11"):
+        edgeml.compile(model, data=edgeml.Data(table[columns[::-1]], labels), **options)
 
 
 def test_an_accuracy_limit_on_a_model_without_a_task():
