@@ -69,6 +69,10 @@ def consult(model: TrainedModel, data: Data) -> Reference:
         scores = source.scores(model, data.x)
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{model.name} itself refuses the data: {error}") from error
+    if all(a.dtype.kind == "f" and not np.isfinite(a).any() for r in results.values() for a in r):
+        raise InputError(
+            f"{model.name} itself answers NaN or infinity for every row; was its training stable?"
+        )
     labels = predicted_labels(model, results[model.signature.methods[0].name])
     metric = _metric(model, labels, results, data.y)
     score = None

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
-from edgeml.reference import as_arrays, consult, read_targets, task_score
+from edgeml.reference import as_arrays, consult, predicted_labels, read_targets, task_score
 from edgeml_converters.intake import describe
 from edgeml_converters.model import Data, TrainedModel
 from edgeml_runtime.errors import InputError
@@ -159,6 +159,13 @@ def test_data_that_the_original_refuses_names_it():
         consult(describe(tree(CULTIVARS), "wine"), Data(WINE[:, :5]))
 
 
+def test_a_model_that_answers_no_numbers_is_not_worth_agreeing_with():
+    model = LinearRegression().fit(WINE, CULTIVARS)
+    model.coef_[:] = NAN
+    with pytest.raises(InputError, match="wine itself answers NaN or infinity for every row"):
+        consult(describe(model, "wine"), Data(WINE))
+
+
 def test_whatever_structure_a_framework_returns_becomes_a_list():
     ones = np.ones(2)
     assert [a.shape for a in as_arrays(ones)] == [(2,)]
@@ -202,3 +209,14 @@ def test_scikit_learn_says_what_it_is():
     x, y = load_linnerud(return_X_y=True)
     model = describe(LinearRegression().fit(x, y))
     assert read_targets(model, Data(x, np.zeros(len(x), int)))[0] is model
+
+
+def test_labels_of_a_network_are_the_best_score_or_more_than_a_half():
+    scores = np.float32([[0.1, 0.9, 0.0], [0.6, 0.1, 0.3]])
+    labels = predicted_labels(network("classification"), [scores])
+    assert labels is not None
+    assert labels.tolist() == [1, 0]
+    unit = predicted_labels(network("classification", 1), [np.float32([[0.5], [0.51]])])
+    assert unit is not None
+    assert unit.tolist() == [0, 1]
+    assert predicted_labels(network("regression"), [scores]) is None
