@@ -10,10 +10,12 @@ from collections.abc import Mapping
 
 from edgeml_converters.model import Artifact
 from edgeml_converters.registry import Calibration, Converter
-from edgeml_converters.schemes import SCHEMES
+from edgeml_converters.schemes import CALIBRATED, SCHEMES
 from edgeml_converters.to_tflite.flatbuffer import compile_function
 from edgeml_converters.to_tflite.lowering.graph import Graph, function_of, missing_operators, read_graph
-from edgeml_runtime.errors import ConversionError, UnsupportedOperatorError
+from edgeml_converters.to_tflite.lowering.raw_columns import standardize_columns
+from edgeml_converters.to_tflite.lowering.weight_ranges import separate_factors
+from edgeml_runtime.errors import UnsupportedOperatorError
 
 # Operators of networks and linear models: an error of rounding stays an error of rounding. Every other
 # operator compares, counts or looks up, and one step of a quantized scale changes what it finds.
@@ -31,6 +33,9 @@ _LEAST_DYNAMIC_WEIGHTS = 1024  # of a layer that TensorFlow's converter quantize
 
 
 def _offers(subject: Artifact) -> Mapping[str, str | None]:
+    texts = [s.name for s in (*subject.signature.inputs, *subject.signature.outputs) if s.dtype == "str"]
+    if texts:
+        return dict.fromkeys(SCHEMES, f"TFLite: {', '.join(texts)} holds strings; encode them as numbers")
     graph = _read(subject)
     missing = missing_operators(graph)
     if missing:
@@ -67,12 +72,15 @@ def _convert(subject: Artifact, scheme: str, calibration: Calibration | None) ->
     reason = _offers(subject).get(scheme, f"onnx-to-tflite makes no {scheme}")
     if reason is not None:
         raise UnsupportedOperatorError(reason)
-    return compile_function(function_of(_read(subject)), subject.signature, scheme, calibration)
+    graph = _read(subject)
+    if scheme in CALIBRATED and calibration is not None:
+        graph = standardize_columns(graph, calibration)
+    elif scheme == "int8-dynamic":
+        graph = separate_factors(graph)
+    return compile_function(function_of(graph), subject.signature, scheme, calibration)
 
 
 def _read(subject: Artifact) -> Graph:
-    if any(spec.dtype == "str" for spec in (*subject.signature.inputs, *subject.signature.outputs)):
-        raise ConversionError("TFLite: string tensors have no kernels; encode categories as numbers")
     return read_graph(subject.content, takes_nan=any(spec.allow_nan for spec in subject.signature.inputs))
 
 

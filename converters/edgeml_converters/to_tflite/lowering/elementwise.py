@@ -70,6 +70,11 @@ def _identity(tf: Any, _node: Node, inputs: list[Value]) -> Value:
     return tf.convert_to_tensor(inputs[0])
 
 
+def _negative(_tf: Any, _node: Node, inputs: list[Value]) -> Value:
+    # TFLite multiplies in int8; NEG it knows in float only.
+    return inputs[0] * np.asarray(-1, np.dtype(inputs[0].dtype.as_numpy_dtype))
+
+
 def _reciprocal(tf: Any, _node: Node, inputs: list[Value]) -> Value:
     return tf.math.divide(np.float32(1.0), inputs[0])
 
@@ -95,7 +100,7 @@ HANDLERS: dict[str, Handler] = {
     "Max": _variadic("maximum"),
     "Min": _variadic("minimum"),
     "Mul": _binary("multiply"),
-    "Neg": _unary("negative"),
+    "Neg": _negative,
     "Not": _unary("logical_not"),
     "Or": _binary("logical_or"),
     "Pow": _binary("pow"),
