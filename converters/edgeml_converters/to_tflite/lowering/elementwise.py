@@ -67,7 +67,7 @@ def _is_nan(tf: Any, _node: Node, inputs: list[Value]) -> Value:
 
 
 def _identity(tf: Any, _node: Node, inputs: list[Value]) -> Value:
-    return tf.convert_to_tensor(inputs[0])
+    return tf.convert_to_tensor(inputs[0])  # of Dropout's inputs the first: this is no training
 
 
 def _negative(_tf: Any, _node: Node, inputs: list[Value]) -> Value:
@@ -79,6 +79,42 @@ def _reciprocal(tf: Any, _node: Node, inputs: list[Value]) -> Value:
     return tf.math.divide(np.float32(1.0), inputs[0])
 
 
+def _erf(tf: Any, _node: Node, inputs: list[Value]) -> Value:
+    """To 1.5e-7 (Abramowitz and Stegun 7.1.26): TFLite has no kernel for it."""
+    size = tf.math.abs(inputs[0])
+    t = 1.0 / (1.0 + 0.3275911 * size)
+    series = t * 1.061405429 - 1.453152027
+    for coefficient in (1.421413741, -0.284496736, 0.254829592):
+        series = series * t + coefficient
+    return tf.math.sign(inputs[0]) * (1.0 - series * t * tf.math.exp(-size * size))
+
+
+def _softplus(tf: Any, _node: Node, inputs: list[Value]) -> Value:
+    x = inputs[0]
+    return tf.math.maximum(x, 0.0) + tf.math.log(1.0 + tf.math.exp(-tf.math.abs(x)))
+
+
+def _leaky_relu(tf: Any, node: Node, inputs: list[Value]) -> Value:
+    return tf.nn.leaky_relu(inputs[0], node.attribute("alpha", 0.01))
+
+
+def _elu(tf: Any, node: Node, inputs: list[Value]) -> Value:
+    if node.attribute("alpha", 1.0) != 1.0:
+        raise ValueError("Elu with an alpha other than 1")
+    return tf.nn.elu(inputs[0])
+
+
+def _hard_sigmoid(tf: Any, node: Node, inputs: list[Value]) -> Value:
+    line = inputs[0] * np.float32(node.attribute("alpha", 0.2)) + np.float32(node.attribute("beta", 0.5))
+    return tf.math.minimum(tf.math.maximum(line, 0.0), 1.0)
+
+
+def _is_infinite(tf: Any, node: Node, inputs: list[Value]) -> Value:
+    if not (node.attribute("detect_negative", 1) and node.attribute("detect_positive", 1)):
+        raise ValueError("IsInf of one sign")
+    return tf.math.equal(tf.math.abs(inputs[0]), np.float32(np.inf))
+
+
 HANDLERS: dict[str, Handler] = {
     "Abs": _unary("abs"),
     "Add": _binary("add"),
@@ -86,14 +122,21 @@ HANDLERS: dict[str, Handler] = {
     "Cast": _cast,
     "Ceil": _unary("ceil"),
     "Clip": _clip,
+    "Cos": _unary("cos"),
     "Div": _binary("divide"),
+    "Dropout": _identity,
+    "Elu": _elu,
     "Equal": _binary("equal"),
+    "Erf": _erf,
     "Exp": _unary("exp"),
     "Floor": _unary("floor"),
     "Greater": _binary("greater"),
     "GreaterOrEqual": _binary("greater_equal"),
+    "HardSigmoid": _hard_sigmoid,
     "Identity": _identity,
+    "IsInf": _is_infinite,
     "IsNaN": _is_nan,
+    "LeakyRelu": _leaky_relu,
     "Less": _binary("less"),
     "LessOrEqual": _binary("less_equal"),
     "Log": _unary("log"),
@@ -109,9 +152,12 @@ HANDLERS: dict[str, Handler] = {
     "Round": _unary("round"),
     "Sigmoid": _unary("sigmoid"),
     "Sign": _unary("sign"),
+    "Sin": _unary("sin"),
+    "Softplus": _softplus,
     "Sqrt": _unary("sqrt"),
     "Sub": _binary("subtract"),
     "Sum": _variadic("add"),
     "Tanh": _unary("tanh"),
     "Where": _where,
+    "Xor": _binary("not_equal"),
 }

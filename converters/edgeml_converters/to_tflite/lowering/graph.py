@@ -76,12 +76,12 @@ def read_graph(content: bytes, *, takes_nan: bool) -> Graph:
     from onnx import numpy_helper
 
     model = onnx.load_from_string(content)
-    constants: dict[str, Any] = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+    constants = {t.name: _single(numpy_helper.to_array(t)) for t in model.graph.initializer}
     nodes = []
     for proto in model.graph.node:
         known = all(name == "" or name in constants for name in proto.input)
         if known and (folded := _fold(model, proto, constants)) is not None:
-            constants |= folded
+            constants |= {name: _single(value) for name, value in folded.items()}
         else:
             nodes.append(_node(proto, takes_nan))
     return Graph(tuple(nodes), constants, tuple(o.name for o in model.graph.output))
@@ -100,7 +100,16 @@ def _node(proto: Any, takes_nan: bool) -> Node:
     )
 
 
+def _single(value: Any) -> Any:
+    """TFLite computes in float32."""
+    return value.astype(np.float32) if value.dtype == np.float64 else value
+
+
 def _decoded(value: Any) -> Any:
+    from onnx import TensorProto, numpy_helper
+
+    if isinstance(value, TensorProto):
+        return numpy_helper.to_array(value)
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     if isinstance(value, (list, tuple)) and value and isinstance(value[0], bytes):
@@ -139,13 +148,17 @@ def function_of(graph: Graph) -> TensorFunction:
 
     def run(feeds: dict[str, Any]) -> dict[str, Any]:
         from edgeml_converters.tensorflow_import import import_tensorflow
+        from edgeml_converters.to_tflite.lowering.labels import moved  # which needs this module
 
         tf = import_tensorflow()
         values: dict[str, Value] = {**graph.constants, **feeds}
         for node in graph.nodes:
             inputs = [values[name] if name else None for name in node.inputs]
             try:
-                results = handlers()[node.operator](tf, node, inputs)
+                handler = handlers()[node.operator]
+                results = moved(tf, node, handler, inputs)
+                if results is None:
+                    results = handler(tf, node, inputs)
             except (ValueError, TypeError, KeyError, IndexError) as error:
                 raise UnsupportedOperatorError(
                     f"TFLite: {node.operator} ({node.outputs[0]}) cannot be lowered: {error}"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgeml_converters.to_tflite.lowering.graph import Handler, Node, Value
-from edgeml_converters.to_tflite.lowering.scores import classified, transformed
+from edgeml_converters.to_tflite.lowering.scores import chosen, class_count, transformed
 
 
 def _gemm(tf: Any, node: Node, inputs: list[Value]) -> Value:
@@ -54,9 +54,22 @@ def _linear_regressor(tf: Any, node: Node, inputs: list[Value]) -> Value:
 
 
 def _linear_classifier(tf: Any, node: Node, inputs: list[Value]) -> tuple[Value, Value]:
-    width = int(inputs[0].shape[1])
-    targets = len(node.attribute("coefficients")) // width
-    return classified(tf, node, _decision(tf, node, inputs[0], targets), probabilities=False)
+    targets = len(node.attribute("coefficients")) // int(inputs[0].shape[1])
+    scores = _decision(tf, node, inputs[0], targets)
+    post = node.attribute("post_transform", "NONE")
+    if targets > 1:
+        index = tf.math.argmax(scores, axis=1, output_type=tf.int64)
+        return chosen(tf, node, index), transformed(tf, scores, post)
+    if class_count(node) != 2:
+        raise ValueError("one score, but not two classes")
+    index = tf.cast(tf.math.greater(scores[:, 0], 0.0), tf.int64)
+    if post == "LOGISTIC":
+        pair = tf.math.sigmoid(tf.concat([-scores, scores], 1))
+    elif post == "NONE":
+        pair = tf.concat([1.0 - scores, scores], 1)
+    else:
+        raise ValueError(f"post_transform {post} of one score has no lowering")
+    return chosen(tf, node, index), pair
 
 
 HANDLERS: dict[str, Handler] = {

@@ -67,6 +67,12 @@ def _log_sum_exp(tf: Any, node: Node, inputs: list[Value]) -> Value:
     return result if node.attribute("keepdims", 1) else tf.squeeze(result, axis=axes)
 
 
+def _cum_sum(tf: Any, node: Node, inputs: list[Value]) -> Value:
+    (axis,) = constant_of(inputs[1], "axis")
+    exclusive, reverse = bool(node.attribute("exclusive", 0)), bool(node.attribute("reverse", 0))
+    return tf.math.cumsum(inputs[0], axis, exclusive=exclusive, reverse=reverse)
+
+
 def _normalizer(tf: Any, node: Node, inputs: list[Value]) -> Value:
     """ai.onnx.ml Normalizer: each row over its norm; rows of zeros stay."""
     x = inputs[0]
@@ -83,6 +89,7 @@ def _normalizer(tf: Any, node: Node, inputs: list[Value]) -> Value:
 HANDLERS: dict[str, Handler] = {
     "ArgMax": _arg("argmax"),
     "ArgMin": _arg("argmin"),
+    "CumSum": _cum_sum,
     "LogSoftmax": _log_softmax,
     "ReduceL1": _reduction("reduce_sum", before="abs"),
     "ReduceL2": _reduction("reduce_sum", before="square", after="sqrt"),

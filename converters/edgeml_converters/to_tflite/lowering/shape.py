@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgeml_converters.to_tflite.lowering.graph import Handler, Node, Value
+from edgeml_converters.to_tflite.lowering.labels import is_strings, look_up_strings
 
 
 def constant_of(value: Value | None, what: str) -> list[int]:
@@ -33,8 +34,51 @@ def _flatten(tf: Any, node: Node, inputs: list[Value]) -> Value:
     return tf.reshape(inputs[0], [-1, int(np.prod(inputs[0].shape[1:]))])
 
 
+def _expand(tf: Any, _node: Node, inputs: list[Value]) -> Value:
+    wanted = constant_of(inputs[1], "shape")
+    if inputs[0].dtype.name == "bool":
+        raise ValueError("Expand of truth values")
+    # A product broadcasts, and leaves the batch axis, 1 in the shape, as it is.
+    return inputs[0] * np.ones(wanted, inputs[0].dtype.as_numpy_dtype)
+
+
+def _tile(tf: Any, _node: Node, inputs: list[Value]) -> Value:
+    return tf.tile(inputs[0], constant_of(inputs[1], "repeats"))
+
+
+def _shape(tf: Any, node: Node, inputs: list[Value]) -> Value:
+    sizes = tf.shape(inputs[0], out_type=tf.int64)
+    return sizes[slice(node.attribute("start", 0), node.attribute("end"))]
+
+
+def _constant_of_shape(tf: Any, node: Node, inputs: list[Value]) -> Value:
+    value = np.ravel(node.attribute("value", np.zeros(1, np.float32)))[0]
+    value = np.float32(value) if value.dtype == np.float64 else value
+    return tf.fill(tf.cast(inputs[0], tf.int32), tf.constant(value))
+
+
+def _gather_elements(tf: Any, node: Node, inputs: list[Value]) -> Value:
+    values, indices = inputs
+    if node.attribute("axis", 0) not in (1, -1) or len(values.shape) != 2:
+        raise ValueError("GatherElements but for columns of rows")
+    size = values.shape[1]
+    return tf.gather(values, tf.math.floormod(tf.cast(indices, tf.int32), size), axis=1, batch_dims=1)
+
+
+def _one_hot(tf: Any, node: Node, inputs: list[Value]) -> Value:
+    indices, depth, values = inputs
+    if node.attribute("axis", -1) != -1 or not isinstance(values, np.ndarray):
+        raise ValueError("OneHot with an axis other than the last, or unknown values")
+    (size,) = constant_of(depth, "depth")
+    off, on = values.tolist()
+    found = tf.one_hot(tf.math.floormod(tf.cast(indices, tf.int32), size), size, dtype=tf.float32)
+    return tf.cast(found * np.float32(on - off) + np.float32(off), values.dtype)
+
+
 def _gather(tf: Any, node: Node, inputs: list[Value]) -> Value:
     values, indices = inputs
+    if is_strings(values):
+        return look_up_strings(values, indices)
     if isinstance(indices, np.ndarray):
         size = values.shape[node.attribute("axis", 0)]
         if size is not None:
@@ -47,6 +91,8 @@ def _columns(tf: Any, _node: Node, inputs: list[Value]) -> Value:
     """ai.onnx.ml ArrayFeatureExtractor: columns of the last axis."""
     values, indices = inputs
     flat = indices.reshape(-1) if isinstance(indices, np.ndarray) else tf.reshape(indices, [-1])
+    if is_strings(values):
+        return look_up_strings(values, flat[None])
     return tf.gather(values, flat, axis=-1)
 
 
@@ -61,6 +107,8 @@ def _pad(tf: Any, node: Node, inputs: list[Value]) -> Value:
 
 
 def _reshape(tf: Any, node: Node, inputs: list[Value]) -> Value:
+    if not isinstance(inputs[1], np.ndarray):
+        return tf.reshape(inputs[0], inputs[1])
     wanted = constant_of(inputs[1], "shape")
     if 0 in wanted and not node.attribute("allowzero", 0):
         # 0 copies a size: the batch's becomes the free one, any other is known.
@@ -112,13 +160,19 @@ def _unsqueeze(tf: Any, node: Node, inputs: list[Value]) -> Value:
 
 HANDLERS: dict[str, Handler] = {
     "Concat": _concat,
+    "ConstantOfShape": _constant_of_shape,
+    "Expand": _expand,
     "Flatten": _flatten,
     "Gather": _gather,
+    "GatherElements": _gather_elements,
+    "OneHot": _one_hot,
     "Pad": _pad,
     "Reshape": _reshape,
+    "Shape": _shape,
     "Slice": _slice,
     "Split": _split,
     "Squeeze": _squeeze,
+    "Tile": _tile,
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
     "ai.onnx.ml:ArrayFeatureExtractor": _columns,

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgeml_converters.to_tflite.lowering.forest import Forest, build_forest
 from edgeml_converters.to_tflite.lowering.graph import Handler, Node, Value
-from edgeml_converters.to_tflite.lowering.scores import classified, transformed
+from edgeml_converters.to_tflite.lowering.scores import chosen, class_count, transformed
 from edgeml_converters.to_tflite.lowering.tree_nodes import Derived
 from edgeml_runtime.signature import Array
 
@@ -128,15 +128,38 @@ def _regressor(tf: Any, node: Node, inputs: list[Value]) -> Value:
 
 def _classifier(tf: Any, node: Node, inputs: list[Value]) -> tuple[Value, Value]:
     x = tf.cast(inputs[0], tf.float32)
-    labels = node.attribute("classlabels_int64s", node.attribute("classlabels_strings", []))
-    ids = node.attribute("class_ids")
-    one_score = len(labels) == 2 and len(set(ids)) == 1
-    attributes = {**node.attributes, "class_ids": [0] * len(ids)} if one_score else node.attributes
-    targets = 1 if one_score else len(labels)
-    forest = build_forest(attributes, "class", targets, int(x.shape[1]), takes_nan=node.takes_nan)
-    sums = _widened(tf, _sums(tf, x, forest), targets)
-    positive = min(node.attribute("class_weights"), default=0.0) >= 0
-    return classified(tf, node, _based(node, sums), probabilities=positive)
+    classes, ids = class_count(node), node.attribute("class_ids")
+    post = node.attribute("post_transform", "NONE")
+    if classes == 2 and len(set(ids)) == 1:
+        return _from_one_score(tf, node, x, post)
+    forest = build_forest(node.attributes, "class", classes, int(x.shape[1]), takes_nan=node.takes_nan)
+    scores = _based(node, _widened(tf, _sums(tf, x, forest), classes))
+    if classes == 2:  # ONNX Runtime asks the second score alone
+        index = tf.cast(tf.math.greater(scores[:, 1], 0.0), tf.int64)
+    else:
+        index = tf.math.argmax(scores, axis=1, output_type=tf.int64)
+    return chosen(tf, node, index), transformed(tf, scores, post)
+
+
+def _from_one_score(tf: Any, node: Node, x: Value, post: str) -> tuple[Value, Value]:
+    """Two classes, all weights for one of them: shares (none below 0) or signed scores, as ONNX Runtime."""
+    base, weights = node.attribute("base_values") or [], node.attribute("class_weights")
+    attributes = {**node.attributes, "class_ids": [0] * len(weights)}
+    forest = build_forest(attributes, "class", 1, int(x.shape[1]), takes_nan=node.takes_nan)
+    score = _sums(tf, x, forest)
+    if base:
+        score = score + np.float32(base[-1])
+    shares = min(weights, default=0.0) >= 0
+    second = tf.math.greater(score, np.float32(0.5 if shares else 0.0))
+    if post not in ("NONE", "LOGISTIC") or len(base) > 1:
+        raise ValueError(f"post_transform {post} of one score, {len(base)} base values")
+    if shares:
+        pair = tf.concat([1.0 - score, score], 1)
+    elif post == "LOGISTIC":
+        pair = tf.math.sigmoid(tf.concat([-score, score], 1))
+    else:  # the winner's score is written as positive
+        pair = tf.concat([-tf.math.abs(score), tf.math.abs(score)], 1)
+    return chosen(tf, node, tf.cast(second[:, 0], tf.int64)), pair
 
 
 def _widened(tf: Any, sums: Value, targets: int) -> Value:
