@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edgeml.judge import Outcome
 from edgeml_runtime.errors import UnknownNameError
-from edgeml_runtime.manifest import Budget, Verdict
+from edgeml_runtime.manifest import Verdict
 
 OBJECTIVES = ("latency", "size", "memory")
 # Candidates whose cost is within this share of the lowest are equal, and the tie-break decides: latency and
@@ -26,17 +26,21 @@ _LIMITS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Relaxation:
-    """What moving one limit would buy: with `limit` at `needed`, `candidate` fits.
-
-    `limit` is the budget's field, or "parity" for the built-in agreement gate.
-    """
+class RelaxedLimit:
+    """A limit and the value it would need: a budget's field, or "parity" for the built-in agreement gate."""
 
     limit: str
     current: float
     needed: float
     unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Relaxation:
+    """What moving limits would buy: with all of `limits` at their needed values, `candidate` fits."""
+
     candidate: str
+    limits: tuple[RelaxedLimit, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class Choice:
     passed_over: tuple[PassedOver, ...] = ()
 
 
-def choose(outcomes: Sequence[Outcome], objective: str, budget: Budget) -> Choice:
+def choose(outcomes: Sequence[Outcome], objective: str) -> Choice:
     """The best outcome that fits; raises UnknownNameError for an objective that does not exist."""
     if objective not in OBJECTIVES:
         raise UnknownNameError("objective", objective, OBJECTIVES)
@@ -80,7 +84,7 @@ def choose(outcomes: Sequence[Outcome], objective: str, budget: Budget) -> Choic
         chosen = _best(usable, objective)
         slow = [o for o in fitting if o not in usable and _cost(o, objective) < _cost(chosen, objective)]
         return Choice(chosen, front, None, tuple(_passed_over(o, fastest, objective) for o in slow))
-    return Choice(None, front, _explain(outcomes, budget))
+    return Choice(None, front, _explain(outcomes))
 
 
 def _best(outcomes: Sequence[Outcome], objective: str) -> Outcome:
@@ -157,7 +161,7 @@ def _distance(outcome: Outcome) -> tuple[int, float, float, str]:
     )
 
 
-def _explain(outcomes: Sequence[Outcome], budget: Budget) -> Explanation:
+def _explain(outcomes: Sequence[Outcome]) -> Explanation:
     judged = [o for o in outcomes if o.status == "exceeds"]
     if not judged:
         errors = "; ".join(f"{o.candidate.name}: {o.error}" for o in outcomes)
@@ -175,16 +179,15 @@ def _explain(outcomes: Sequence[Outcome], budget: Budget) -> Explanation:
 
 
 def _relaxations(judged: Sequence[Outcome]) -> tuple[Relaxation, ...]:
-    """For each limit the cheapest value at which some candidate that breaks only this limit would fit."""
-    cheapest: dict[str, Relaxation] = {}
-    for outcome in judged:
-        broken = _broken(outcome)
-        if len(broken) != 1:
-            continue
-        verdict = broken[0]
-        limit = _LIMITS.get(verdict.gate, verdict.gate)
-        needed = verdict.value or 0.0
-        if limit not in cheapest or needed < cheapest[limit].needed:
-            name = outcome.candidate.name
-            cheapest[limit] = Relaxation(limit, verdict.limit or 0.0, needed, verdict.unit, name)
-    return tuple(cheapest[limit] for limit in sorted(cheapest))
+    """For each least set of limits the candidate that comes closest while breaking just these."""
+    nearest: dict[frozenset[str], Outcome] = {}
+    for outcome in sorted(judged, key=_distance):
+        nearest.setdefault(frozenset(v.gate for v in _broken(outcome)), outcome)
+    smallest = [o for gates, o in nearest.items() if not any(other < gates for other in nearest)]
+    found = [Relaxation(o.candidate.name, tuple(map(_relaxed, _broken(o)))) for o in smallest]
+    return tuple(sorted(found, key=lambda r: [limit.limit for limit in r.limits]))
+
+
+def _relaxed(verdict: Verdict) -> RelaxedLimit:
+    limit = _LIMITS.get(verdict.gate, verdict.gate)
+    return RelaxedLimit(limit, verdict.limit or 0.0, verdict.value or 0.0, verdict.unit)

@@ -166,7 +166,7 @@ def compile(
         split=rows,
         left_out=planned.left_out,
         outcomes=tuple(outcomes),
-        choice=choose(outcomes, objective, budget),
+        choice=choose(outcomes, objective),
     )
 
 

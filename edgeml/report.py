@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from edgeml.choose import RelaxedLimit
     from edgeml.judge import Outcome
     from edgeml.pipeline import Result
 
@@ -104,8 +105,8 @@ def print_result(result: Result, console: Console) -> None:
         if explanation is not None:
             _say(console, explanation.summary)
             for r in explanation.relaxations:
-                what = f"{r.limit} at {_rounded_up(r.needed)} {r.unit}".rstrip()
-                _say(console, f"  with {what} (now {r.current:.6g}), {r.candidate} would fit")
+                limits = " and ".join(map(_relaxed, r.limits))
+                _say(console, f"  with {limits}, {r.candidate} would fit")
         return
     _say(console, f"chosen: {chosen.candidate.name}, by {result.objective}")
     for verdict in chosen.verdicts:
@@ -118,6 +119,12 @@ def print_result(result: Result, console: Console) -> None:
         _say(console, f"  row {flip.row}: original {flip.expected}, artifact {flip.got}{margin}")
     if len(flips) > FLIPS_SHOWN:
         _say(console, f"  ... and {len(flips) - FLIPS_SHOWN} more rows; --json lists all")
+
+
+def _relaxed(limit: RelaxedLimit) -> str:
+    return (
+        f"{limit.limit} at {_rounded_up(limit.needed)} {limit.unit}".rstrip() + f" (now {limit.current:.6g})"
+    )
 
 
 def _by_reason(result: Result) -> dict[str, list[str]]:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import pytest
 
 from edgeml.build import Trial
-from edgeml.choose import Choice, choose, pareto_front
+from edgeml.choose import Choice, Relaxation, RelaxedLimit, choose, pareto_front
 from edgeml.judge import Accuracy, Outcome
 from edgeml.plan import Candidate
 from edgeml_runtime.bench import Measurement
 from edgeml_runtime.errors import ConversionError, UnknownNameError
 from edgeml_runtime.host import host_info
-from edgeml_runtime.manifest import Budget, Verdict
-
-NO_LIMITS = Budget()
+from edgeml_runtime.manifest import Verdict
 
 
 def measurement(latency_ms: float, memory_kb: float) -> Measurement:
@@ -75,14 +73,14 @@ def test_each_objective_takes_its_own_best():
         outcome("onnx/int8-static", size=1000, latency_ms=2.0, memory_kb=50_000),
         outcome("tflite/float16", size=2000, latency_ms=3.0, memory_kb=20_000),
     ]
-    assert chosen(choose(outcomes, "latency", NO_LIMITS)) == "onnx/float32"
-    assert chosen(choose(outcomes, "size", NO_LIMITS)) == "onnx/int8-static"
-    assert chosen(choose(outcomes, "memory", NO_LIMITS)) == "tflite/float16"
+    assert chosen(choose(outcomes, "latency")) == "onnx/float32"
+    assert chosen(choose(outcomes, "size")) == "onnx/int8-static"
+    assert chosen(choose(outcomes, "memory")) == "tflite/float16"
 
 
 def test_an_unknown_objective_names_the_nearest():
     with pytest.raises(UnknownNameError, match="unknown objective 'latancy'; did you mean latency"):
-        choose([outcome("onnx/float32")], "latancy", NO_LIMITS)
+        choose([outcome("onnx/float32")], "latancy")
 
 
 @pytest.mark.parametrize(
@@ -93,34 +91,34 @@ def test_latencies_within_noise_are_equal_and_the_smaller_file_wins(slower_ms, w
         outcome("onnx/float32", size=4000, latency_ms=1.0),
         outcome("onnx/int8-dynamic", size=1000, latency_ms=slower_ms),
     ]
-    assert chosen(choose(outcomes, "latency", NO_LIMITS)) == winner
-    assert chosen(choose(outcomes[::-1], "latency", NO_LIMITS)) == winner
+    assert chosen(choose(outcomes, "latency")) == winner
+    assert chosen(choose(outcomes[::-1], "latency")) == winner
 
 
 def test_sizes_within_a_tenth_are_equal_and_integers_win():
     outcomes = [outcome("tflite/int8-dynamic", size=1000), outcome("tflite/int8-static", size=1100)]
-    assert chosen(choose(outcomes, "size", NO_LIMITS)) == "tflite/int8-static"
+    assert chosen(choose(outcomes, "size")) == "tflite/int8-static"
     outcomes[1] = outcome("tflite/int8-static", size=1101)
-    assert chosen(choose(outcomes, "size", NO_LIMITS)) == "tflite/int8-dynamic"
+    assert chosen(choose(outcomes, "size")) == "tflite/int8-dynamic"
 
 
 def test_a_saving_that_makes_the_model_much_slower_is_passed_over_and_said():
     trap = outcome("onnx/int8-dynamic", size=900, latency_ms=5.1)
     fast = outcome("onnx/float32", size=4000, latency_ms=1.0)
-    choice = choose([trap, fast, outcome("onnx/int8-static", size=1000, latency_ms=4.9)], "size", NO_LIMITS)
+    choice = choose([trap, fast, outcome("onnx/int8-static", size=1000, latency_ms=4.9)], "size")
     assert chosen(choice) == "onnx/int8-static"
     assert [(p.candidate, p.reason) for p in choice.passed_over] == [
         ("onnx/int8-dynamic", "less size, but 5.1 times slower here than the fastest that fits")
     ]
-    assert chosen(choose([trap], "size", NO_LIMITS)) == "onnx/int8-dynamic"
-    assert choose([trap, fast], "latency", NO_LIMITS).passed_over == ()
+    assert chosen(choose([trap], "size")) == "onnx/int8-dynamic"
+    assert choose([trap, fast], "latency").passed_over == ()
 
 
 def test_a_saving_that_makes_a_model_five_times_slower_is_passed_over():
     fast, slow = outcome("onnx/float32", size=4000), outcome("onnx/int8-dynamic", size=1000, latency_ms=5.1)
     for objective in ("size", "memory"):
         saving = outcome("onnx/int8-dynamic", size=1000, memory_kb=10_000, latency_ms=5.1)
-        choice = choose([fast, saving], objective, NO_LIMITS)
+        choice = choose([fast, saving], objective)
         assert chosen(choice) == "onnx/float32"
         [passed_over] = choice.passed_over
         assert (passed_over.candidate, passed_over.reason) == (
@@ -129,19 +127,19 @@ def test_a_saving_that_makes_a_model_five_times_slower_is_passed_over():
         )
     # It wins where it is the only one that fits, and nothing is passed over where it would not have won.
     too_big = outcome("onnx/float32", size=4000, broken={"size": (4.0, 2.0)})
-    assert chosen(choose([too_big, slow], "size", Budget(max_size_kb=2))) == "onnx/int8-dynamic"
-    assert choose([fast, slow], "latency", NO_LIMITS).passed_over == ()
+    assert chosen(choose([too_big, slow], "size")) == "onnx/int8-dynamic"
+    assert choose([fast, slow], "latency").passed_over == ()
     nearly = outcome("onnx/int8-dynamic", size=1000, latency_ms=5.0)
-    assert chosen(choose([fast, nearly], "size", NO_LIMITS)) == "onnx/int8-dynamic"
+    assert chosen(choose([fast, nearly], "size")) == "onnx/int8-dynamic"
 
 
 def test_of_equal_candidates_the_more_accurate_wins_then_the_name():
     alike = [outcome("tflite/float32", drop=0.01), outcome("onnx/float32", drop=0.02)]
-    assert chosen(choose(alike, "latency", NO_LIMITS)) == "tflite/float32"
+    assert chosen(choose(alike, "latency")) == "tflite/float32"
     alike = [outcome("tflite/float32"), outcome("onnx/float32")]
     for objective in ("latency", "size", "memory"):
-        assert chosen(choose(alike, objective, NO_LIMITS)) == "onnx/float32"
-        assert chosen(choose(alike[::-1], objective, NO_LIMITS)) == "onnx/float32"
+        assert chosen(choose(alike, objective)) == "onnx/float32"
+        assert chosen(choose(alike[::-1], objective)) == "onnx/float32"
 
 
 def test_only_what_fits_is_chosen():
@@ -150,7 +148,7 @@ def test_only_what_fits_is_chosen():
         outcome("onnx/int8-static", size=10, broken={"accuracy-drop": (0.2, 0.01)}),
         outcome("onnx/float32", size=4000),
     ]
-    assert chosen(choose(outcomes, "size", Budget(max_accuracy_drop=0.01))) == "onnx/float32"
+    assert chosen(choose(outcomes, "size")) == "onnx/float32"
 
 
 def test_the_front_holds_what_nothing_beats_in_every_respect():
@@ -162,7 +160,7 @@ def test_the_front_holds_what_nothing_beats_in_every_respect():
     ]
     front = ("onnx/float32", "onnx/int8-static", "tflite/int8-dynamic")
     assert pareto_front(outcomes) == front
-    assert choose([*outcomes, failed("tflite/float32", "no")], "size", NO_LIMITS).front == front
+    assert choose([*outcomes, failed("tflite/float32", "no")], "size").front == front
 
 
 def test_equals_are_both_on_the_front():
@@ -174,7 +172,6 @@ def test_equals_are_both_on_the_front():
 
 
 def test_nothing_fits_the_nearest_miss_is_the_one_closest_to_its_limit():
-    budget = Budget(max_size_kb=1.0)
     choice = choose(
         [
             outcome("onnx/float32", broken={"size": (4.0, 1.0)}),
@@ -182,7 +179,6 @@ def test_nothing_fits_the_nearest_miss_is_the_one_closest_to_its_limit():
             outcome("onnx/int8-static", broken={"size": (1.1, 1.0), "accuracy-drop": (0.011, 0.01)}),
         ],
         "latency",
-        budget,
     )
     assert choice.chosen is None
     explanation = choice.explanation
@@ -195,12 +191,7 @@ def test_nothing_fits_the_nearest_miss_is_the_one_closest_to_its_limit():
         "nothing fits: max_size_kb binds; nearest is onnx/float16 with size 2 u over the limit of 1"
     )
     [relaxation] = explanation.relaxations
-    assert (relaxation.limit, relaxation.current, relaxation.needed, relaxation.candidate) == (
-        "max_size_kb",
-        1.0,
-        2.0,
-        "onnx/float16",
-    )
+    assert relaxation == Relaxation("onnx/float16", (RelaxedLimit("max_size_kb", 1.0, 2.0, "u"),))
 
 
 def test_each_limit_has_its_cheapest_relaxation():
@@ -213,10 +204,9 @@ def test_each_limit_has_its_cheapest_relaxation():
             outcome("onnx/float16", broken={"parity": (0.02, 0.01)}),
         ],
         "latency",
-        Budget(max_size_kb=1.0, max_accuracy_drop=0.01),
     )
     assert choice.explanation is not None
-    assert {r.limit: (r.needed, r.candidate) for r in choice.explanation.relaxations} == {
+    assert {r.limits[0].limit: (r.limits[0].needed, r.candidate) for r in choice.explanation.relaxations} == {
         "max_size_kb": (3.0, "tflite/float32"),
         "max_accuracy_drop": (0.02, "onnx/int8-dynamic"),
         "parity": (0.02, "onnx/float16"),
@@ -231,28 +221,30 @@ def test_a_limit_of_zero_still_has_a_nearest_miss():
             outcome("tflite/float16", broken={"accuracy-drop": (0.2, 0.0)}),
         ],
         "latency",
-        Budget(max_accuracy_drop=0.0),
     )
     assert choice.explanation is not None
     assert choice.explanation.nearest == "onnx/int8-static"
-    assert choice.explanation.relaxations[0].needed == 0.1
+    assert choice.explanation.relaxations[0].limits[0].needed == 0.1
 
 
-def test_where_every_candidate_breaks_two_limits_both_bind_and_no_single_one_helps():
+def test_where_every_candidate_breaks_two_limits_both_bind_and_both_have_to_move():
     choice = choose(
         [outcome("onnx/float32", broken={"size": (4.0, 1.0), "latency": (9.0, 5.0)})],
         "latency",
-        Budget(max_size_kb=1.0, max_latency_ms=5.0),
     )
     assert choice.explanation is not None
     assert choice.explanation.binding == ("max_size_kb", "max_latency_ms")
-    assert choice.explanation.relaxations == ()
+    [relaxation] = choice.explanation.relaxations
+    assert [(limit.limit, limit.needed) for limit in relaxation.limits] == [
+        ("max_size_kb", 4.0),
+        ("max_latency_ms", 9.0),
+    ]
     assert choice.explanation.summary.startswith("nothing fits: max_size_kb and max_latency_ms bind; nearest")
     assert "size 4 u over the limit of 1, latency 9 u over the limit of 5" in choice.explanation.summary
 
 
 def test_nothing_judged_lists_every_error():
-    choice = choose([failed("onnx/float32", "first"), failed("tflite/float32", "second")], "size", NO_LIMITS)
+    choice = choose([failed("onnx/float32", "first"), failed("tflite/float32", "second")], "size")
     assert choice.chosen is None
     assert choice.front == ()
     assert choice.explanation is not None

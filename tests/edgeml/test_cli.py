@@ -167,7 +167,7 @@ def test_a_budget_file_with_flags_on_top_binds(files, here, capsys):
     explanation = document["explanation"]
     assert (explanation["binding"], explanation["nearest"]) == (["max_size_kb"], "onnx/float32")
     [relaxation] = explanation["relaxations"]
-    assert relaxation["needed"] == document["candidates"][0]["size_bytes"] / 1000
+    assert relaxation["limits"][0]["needed"] == document["candidates"][0]["size_bytes"] / 1000
     assert [p.name for p in here.iterdir()] == ["budget.toml"]
     # What the explanation promises is so: at the limit it names, as printed, the candidate fits.
     [advice] = [line for line in run(capsys, *command)[1].splitlines() if "would fit" in line]

@@ -129,7 +129,8 @@ def test_nothing_fits_says_what_binds_and_what_would_fit(wine, tmp_path):
     assert explanation.binding == ("max_size_kb",)
     smallest = min(o.size_bytes for o in result.outcomes)
     [relaxation] = explanation.relaxations
-    assert (relaxation.current, relaxation.needed) == (0.1, smallest / 1000)
+    [limit] = relaxation.limits
+    assert (limit.current, limit.needed) == (0.1, smallest / 1000)
     assert explanation.nearest == relaxation.candidate
     with pytest.raises(NothingFitsError, match="max_size_kb binds"):
         result.save(tmp_path / "wine.edgeml")

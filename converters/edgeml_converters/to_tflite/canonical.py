@@ -20,6 +20,7 @@ Model = Any  # schema_py_generated.ModelT
 # Written by the converter for people and stores, read by no interpreter. Other entries (control
 # dependencies) are needed to run the file.
 _USELESS_METADATA = (b"CONVERSION_METADATA", b"min_runtime_version")
+LEAST_DYNAMIC_WEIGHTS = 1024  # of a layer, for TensorFlow's converter to quantize it dynamically
 # They move values between representations and compute nothing.
 _BOUNDARY_OPERATORS = ("QUANTIZE", "DEQUANTIZE")
 # The operator's inputs that hold weights.
@@ -205,5 +206,5 @@ def weights_in_float(model: Model) -> tuple[tuple[FloatOperator, ...], int]:
             counts[name] += 1
         elif any(t.type in (types.INT8, types.INT4) for t in constants):
             quantized += 1
-    reason = "TensorFlow's converter leaves weights of fewer than 1024 values in float"
+    reason = f"TensorFlow's converter leaves weights of fewer than {LEAST_DYNAMIC_WEIGHTS} values in float"
     return tuple(FloatOperator(name, counts[name], reason) for name in sorted(counts)), quantized

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -201,15 +201,20 @@ def _check_calibration(signature: Signature, calibration: Mapping[str, Array] | 
     return calibration
 
 
+def too_small_for_dynamic(sizes: Iterable[int]) -> str | None:
+    """Why layers of so many weights make int8-dynamic the float32 file; None where one is large enough."""
+    least = canonical.LEAST_DYNAMIC_WEIGHTS
+    if max(sizes, default=0) >= least:
+        return None
+    return f"no layer has {least} weights, the least that TensorFlow's converter quantizes dynamically"
+
+
 def _float_operators(model: canonical.Model, scheme: str) -> tuple[FloatOperator, ...]:
     if scheme in CALIBRATED:
         return canonical.operators_in_float(model)
     if scheme == "int8-dynamic":
         in_float, quantized = canonical.weights_in_float(model)
         if not quantized:
-            raise ConversionError(
-                "TFLite int8-dynamic: no layer has 1024 weights or more, the least that the converter "
-                "quantizes; the file would be the float32 one"
-            )
+            raise ConversionError(f"TFLite int8-dynamic: {too_small_for_dynamic(())}")
         return in_float
     return ()

@@ -8,6 +8,7 @@ and costs about 2 KB of operators.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,19 +17,27 @@ from edgeml_converters.model import Artifact, TrainedModel
 from edgeml_converters.registry import Calibration, Converter
 from edgeml_converters.schemes import SCHEMES
 from edgeml_converters.sources.keras_interface import view, walk
-from edgeml_converters.to_tflite.flatbuffer import compile_function
+from edgeml_converters.to_tflite.flatbuffer import compile_function, too_small_for_dynamic
 
 MAX_UNROLLED_STEPS = 128
 
 
 def _offers(model: TrainedModel) -> Mapping[str, str | None]:
-    offers = dict.fromkeys(SCHEMES, refusal(model) or _refused_loops(model))
+    offers: dict[str, str | None] = dict.fromkeys(SCHEMES, refusal(model) or _refused_loops(model))
     integers = [spec.name for spec in model.signature.inputs if spec.dtype.startswith(("int", "uint"))]
     if integers and offers["int16x8-static"] is None:
         offers["int16x8-static"] = (
             f"TensorFlow's int16 quantizer takes no integer inputs, {', '.join(integers)} is one"
         )
+    if offers["int8-dynamic"] is None:
+        offers["int8-dynamic"] = _too_small(model)
     return offers
+
+
+def _too_small(model: TrainedModel) -> str | None:
+    """Why dynamic quantization would change nothing; None where a layer is large enough, or nobody knows."""
+    sizes = [math.prod(w.shape) for w in getattr(model.model, "weights", ()) if len(w.shape) > 1]
+    return too_small_for_dynamic(sizes) if sizes else None
 
 
 def _refused_loops(model: TrainedModel) -> str | None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from edgeml_converters.model import Artifact
 from edgeml_converters.registry import Calibration, Converter
 from edgeml_converters.schemes import CALIBRATED, SCHEMES
-from edgeml_converters.to_tflite.flatbuffer import compile_function
+from edgeml_converters.to_tflite.flatbuffer import compile_function, too_small_for_dynamic
 from edgeml_converters.to_tflite.lowering.graph import Graph, function_of, missing_operators, read_graph
 from edgeml_converters.to_tflite.lowering.raw_columns import standardize_columns
 from edgeml_converters.to_tflite.lowering.weight_ranges import separate_factors
@@ -29,7 +29,6 @@ _SMOOTH = frozenset(
     )
 )
 _WEIGHTED = ("Conv", "Gemm", "MatMul")
-_LEAST_DYNAMIC_WEIGHTS = 1024  # of a layer that TensorFlow's converter quantizes dynamically
 
 
 def _offers(subject: Artifact) -> Mapping[str, str | None]:
@@ -62,9 +61,7 @@ def _too_small(graph: Graph) -> str | None:
         for node in graph.nodes
         if node.operator in _WEIGHTED and node.inputs[1] in graph.constants
     ]
-    if max(sizes, default=0) >= _LEAST_DYNAMIC_WEIGHTS:
-        return None
-    return f"no layer has {_LEAST_DYNAMIC_WEIGHTS} weights, the least that is quantized dynamically"
+    return too_small_for_dynamic(sizes)
 
 
 def _convert(subject: Artifact, scheme: str, calibration: Calibration | None) -> Artifact:

@@ -112,7 +112,8 @@ def _hard_sigmoid(tf: Any, node: Node, inputs: list[Value]) -> Value:
 def _is_infinite(tf: Any, node: Node, inputs: list[Value]) -> Value:
     if not (node.attribute("detect_negative", 1) and node.attribute("detect_positive", 1)):
         raise ValueError("IsInf of one sign")
-    return tf.math.equal(tf.math.abs(inputs[0]), np.float32(np.inf))
+    # Not `== inf`: TensorFlow's converter turns a constant inf into the largest float.
+    return tf.math.greater(tf.math.abs(inputs[0]), np.finfo(np.float32).max)
 
 
 HANDLERS: dict[str, Handler] = {

@@ -1,7 +1,7 @@
 """Tables of a tree ensemble for a walk of all trees at once, built and checked in numpy.
 
 The nodes of all trees lie in one table, each tree breadth-first, so that a node's children are neighbours:
-right = left + 1. A leaf is its own child and sends every value left (threshold +inf), so a walk of a fixed
+right = left + 1. A leaf is its own child and sends every value left (threshold NaN), so a walk of a fixed
 number of steps ends at the leaf whatever its depth. Leaves with equal weights share a row, nodes with the
 same column and threshold share a test. One step, for every row and tree:
 

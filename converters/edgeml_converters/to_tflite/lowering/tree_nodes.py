@@ -28,7 +28,7 @@ _MODES = ("LEAF", "BRANCH_LEQ", "BRANCH_LT", "BRANCH_EQ", *_EXCHANGED)
 class Derived:
     """Columns appended to the input's own, each group made of the input columns that it lists.
 
-    high: a missing value reads as +inf. missing: 1 where the value is missing, else 0. equal: 1 where the
+    high: a missing value reads as the largest float. missing: 1 where the value is missing, else 0. equal: 1 where the
     value is `equal_to` (or missing, where `equal_missing`), else 0.
     """
 
@@ -42,7 +42,7 @@ class Derived:
         """x: float32[n, features] with the derived columns behind, in plain numpy."""
         high, absent, equal = x[:, self.high], np.isnan(x[:, self.missing]), x[:, self.equal]
         same = (equal == self.equal_to) | (np.isnan(equal) & self.equal_missing)
-        high = np.where(np.isnan(high), np.float32(np.inf), high)
+        high = np.where(np.isnan(high), np.finfo(np.float32).max, high)
         return np.concatenate([x, high, absent, same], axis=1, dtype=np.float32)
 
 
@@ -50,7 +50,8 @@ class Derived:
 class Nodes:
     """Nodes in the file's order; children are node indices, a leaf's are itself.
 
-    column: int64[n] of input and derived columns; threshold: float32[n], above it to the right.
+    column: int64[n] of input and derived columns; threshold: float32[n], above it to the right. NaN sends every
+    value left: TensorFlow's converter turns a constant +inf into the largest float, which +inf exceeds.
     """
 
     tree: Array
@@ -92,9 +93,11 @@ def read_nodes(attributes: Mapping[str, Any], features: int, *, takes_nan: bool)
     missing_right = np.where(mirrored, missing_true, ~missing_true)
     strict = np.isin(mode, ["BRANCH_LT", "BRANCH_GTE"])
     value = np.where(strict, np.nextafter(value, np.float32(-np.inf)), value)
+    if (~leaf & (np.isneginf(value) | (equal & np.isinf(value)))).any():
+        raise UnsupportedOperatorError("TFLite: tree nodes that ask for an infinite value")
     column, threshold, derived = _tests(
         np.where(leaf, 0, feature),
-        np.where(leaf, np.float32(np.inf), value).astype(np.float32),
+        np.where(leaf, np.float32(np.nan), value).astype(np.float32),
         ~leaf & equal,
         ~leaf & takes_nan & missing_right,
         features,
@@ -137,8 +140,8 @@ def _tests(
 ) -> tuple[Array, Array, Derived]:
     """Column and threshold of each node, and the derived columns.
 
-    A missing value fails `column > threshold`, so by itself it goes left. To go right it reads as +inf; where
-    +inf is the threshold, which sends every value left but missing ones, a column of its own says so.
+    A missing value fails `column > threshold`, so by itself it goes left. To go right it reads as the largest
+    float; where +inf is the threshold, which sends every other value left, a column of its own says so.
     """
     endless = missing_right & ~equal & np.isposinf(value)
     high = missing_right & ~equal & ~endless
@@ -149,20 +152,22 @@ def _tests(
     column[high] = features + high_column
     column[endless] = features + len(highs) + absent_column
     column[equal] = features + len(highs) + len(absents) + equal_column
+    threshold[np.isposinf(threshold)] = np.nan
     threshold[endless | equal] = 0.5
     derived = Derived(highs, absents, *equals)
     return column, threshold, derived
 
 
 def unique_rows(*columns: Array) -> tuple[list[Array], Array]:
-    """Different rows of equally long columns, sorted, as columns; for each given row its place among them."""
-    order = np.lexsort(columns[::-1])
-    ordered = [column[order] for column in columns]
+    """Different rows of equally long columns, in a fixed order, as columns; for each given row its place among them."""
+    bits = [column.view(np.int32) if column.dtype == np.float32 else column for column in columns]
+    order = np.lexsort(bits[::-1])  # by bits, since NaN differs from itself
+    ordered = [column[order] for column in bits]
     new = np.ones(len(order), bool)
     new[1:] = np.any([column[1:] != column[:-1] for column in ordered], axis=0)
     place = np.empty(len(order), np.int64)
     place[order] = np.cumsum(new) - 1
-    return [column[new] for column in ordered], place
+    return [column[order][new] for column in columns], place
 
 
 def _damaged(what: str) -> UnsupportedOperatorError:

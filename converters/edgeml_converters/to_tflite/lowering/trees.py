@@ -37,7 +37,7 @@ def _columns(tf: Any, x: Value, derived: Derived) -> Value:
     parts = [x]
     if derived.high.size:
         value = tf.gather(x, derived.high.astype(np.int32), axis=1)
-        parts.append(tf.where(tf.math.equal(value, value), value, np.float32(np.inf)))
+        parts.append(tf.where(tf.math.equal(value, value), value, np.finfo(np.float32).max))
     if derived.missing.size:
         value = tf.gather(x, derived.missing.astype(np.int32), axis=1)
         parts.append(tf.cast(tf.math.not_equal(value, value), tf.float32))
@@ -144,22 +144,26 @@ def _classifier(tf: Any, node: Node, inputs: list[Value]) -> tuple[Value, Value]
 def _from_one_score(tf: Any, node: Node, x: Value, post: str) -> tuple[Value, Value]:
     """Two classes, all weights for one of them: shares (none below 0) or signed scores, as ONNX Runtime."""
     base, weights = node.attribute("base_values") or [], node.attribute("class_weights")
+    if len(base) > 1:
+        raise ValueError("two base values for one score")
+    second = node.attribute("class_ids")[0] == 1
     attributes = {**node.attributes, "class_ids": [0] * len(weights)}
     forest = build_forest(attributes, "class", 1, int(x.shape[1]), takes_nan=node.takes_nan)
-    score = _sums(tf, x, forest)
-    if base:
-        score = score + np.float32(base[-1])
+    score, start = _sums(tf, x, forest), np.float32(base[0] if base else 0.0)
+    score = score if second else score + start
     shares = min(weights, default=0.0) >= 0
-    second = tf.math.greater(score, np.float32(0.5 if shares else 0.0))
-    if post not in ("NONE", "LOGISTIC") or len(base) > 1:
-        raise ValueError(f"post_transform {post} of one score, {len(base)} base values")
+    wins = tf.cast(tf.math.greater(score[:, 0], np.float32(0.5 if shares else 0.0)), tf.int64)
+    label = chosen(tf, node, wins)
+    if second:  # the scores are those of two classes, the first of which got no weights
+        return label, transformed(tf, tf.concat([tf.zeros_like(score) + start, score], 1), post)
+    if post not in ("NONE", "LOGISTIC"):
+        raise ValueError(f"post_transform {post} of one score has no lowering")
     if shares:
-        pair = tf.concat([1.0 - score, score], 1)
-    elif post == "LOGISTIC":
-        pair = tf.math.sigmoid(tf.concat([-score, score], 1))
-    else:  # the winner's score is written as positive
-        pair = tf.concat([-tf.math.abs(score), tf.math.abs(score)], 1)
-    return chosen(tf, node, tf.cast(second[:, 0], tf.int64)), pair
+        return label, tf.concat([1.0 - score, score], 1)
+    if post == "LOGISTIC":
+        return label, tf.math.sigmoid(tf.concat([-score, score], 1))
+    size = tf.math.abs(score)  # the winner's score is written as positive
+    return label, tf.concat([-size, size], 1)
 
 
 def _widened(tf: Any, sums: Value, targets: int) -> Value:
