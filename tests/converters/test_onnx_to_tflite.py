@@ -102,6 +102,17 @@ def test_parity(name):
         assert_same(model, artifact, rows)
 
 
+@pytest.mark.parametrize("name", ["hist-gradient-boosting-binary", "hist-gradient-boosting-poisson"])
+def test_infinite_values(name):
+    """Histogram boosting takes them; constants of that size do not survive TensorFlow's converter."""
+    model, artifact = converted(name)
+    rows = ZOO[name]().x.copy()
+    where = np.random.default_rng(4).random(rows.shape)
+    rows[where < 0.3], rows[where < 0.15] = np.inf, -np.inf
+    assert_same(model, artifact, rows)
+    assert_same(model, artifact, np.full_like(rows[:1], np.inf))
+
+
 def boundary_rows(x: Any, estimator: Any) -> Any:
     """A row that reaches each inner node, moved onto its threshold and to both float32 beside it."""
     x, found = x.astype(np.float32), []

@@ -25,17 +25,19 @@ def attributes_of(model: Any, mode: str) -> dict[str, Any]:
         tree = member.tree_
         leaf = tree.children_left == -1
         below = float32_thresholds(tree.threshold, (), single=True)
-        strict = mode in ("BRANCH_LT", "BRANCH_GTE")
+        # A test for missing values has an infinite threshold, which only the other modes keep as it is.
+        strict = (mode in ("BRANCH_LT", "BRANCH_GTE")) & np.isfinite(below)
         children = [np.where(leaf, 0, c) for c in (tree.children_left, tree.children_right)]
         exchanged = mode in OPPOSITE.values()
         missing_left = tree.missing_go_to_left.astype(bool)
         columns["treeids"] += [k] * tree.node_count
         columns["nodeids"] += range(tree.node_count)
         columns["featureids"] += np.where(leaf, 0, tree.feature).tolist()
-        columns["values"] += (np.nextafter(below, np.float32(np.inf)) if strict else below).tolist()
+        columns["values"] += np.where(strict, np.nextafter(below, np.float32(np.inf)), below).tolist()
         columns["truenodeids"] += children[exchanged].tolist()
         columns["falsenodeids"] += children[not exchanged].tolist()
-        columns["modes"] += np.where(leaf, "LEAF", mode).tolist()
+        closed = {"BRANCH_LT": "BRANCH_LEQ", "BRANCH_GTE": "BRANCH_GT"}.get(mode, mode)
+        columns["modes"] += np.where(leaf, "LEAF", np.where(np.isfinite(below), mode, closed)).tolist()
         columns["missing_value_tracks_true"] += (missing_left != exchanged).astype(int).tolist()
     leaves = [i for i, mode in enumerate(columns["modes"]) if mode == "LEAF"]
     return {
@@ -118,9 +120,10 @@ def random_ensemble(random: Any, modes: list[str], features: int) -> dict[str, A
             columns["treeids"].append(tree)
             columns["nodeids"].append(node)
             columns["featureids"].append(int(random.integers(features)) if branch else 0)
-            values = (-1.0, 0.0, 0.5, 2.0, float("inf"))
+            mode = str(random.choice(modes))
+            values = (-1.0, 0.0, 0.5, 2.0, float("inf") if mode in ("BRANCH_LEQ", "BRANCH_GT") else 3.0)
             columns["values"].append(float(random.choice(values)) if branch else 0.0)
-            columns["modes"].append(str(random.choice(modes)) if branch else "LEAF")
+            columns["modes"].append(mode if branch else "LEAF")
             columns["truenodeids"].append(true)
             columns["falsenodeids"].append(false)
             columns["missing_value_tracks_true"].append(int(random.integers(2)) if branch else 0)
@@ -193,6 +196,11 @@ DAMAGED = {
     "feature-out-of-range": (stump(nodes_featureids=[2, 0, 0]), "a child or a feature that is not there"),
     "negative-feature": (stump(nodes_featureids=[-1, 0, 0]), "a child or a feature that is not there"),
     "no-threshold": (stump(nodes_values=[float("nan"), 0, 0]), "not there, or has no threshold"),
+    "minus-infinity": (stump(nodes_values=[-np.inf, 0, 0]), "tell infinite values from large ones"),
+    "equal-infinity": (
+        stump(nodes_values=[np.inf, 0, 0], nodes_modes=["BRANCH_EQ", "LEAF", "LEAF"]),
+        "tell infinite values from large ones",
+    ),
     "node-twice": (stump(nodes_nodeids=[0, 1, 1]), "a node stands twice"),
     "own-child": (stump(nodes_truenodeids=[0, 0, 0]), "form no trees"),
     "shared-child": (stump(nodes_falsenodeids=[1, 0, 0]), "two roots"),

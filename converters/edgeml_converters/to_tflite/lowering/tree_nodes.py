@@ -28,8 +28,8 @@ _MODES = ("LEAF", "BRANCH_LEQ", "BRANCH_LT", "BRANCH_EQ", *_EXCHANGED)
 class Derived:
     """Columns appended to the input's own, each group made of the input columns that it lists.
 
-    high: a missing value reads as the largest float. missing: 1 where the value is missing, else 0. equal: 1 where the
-    value is `equal_to` (or missing, where `equal_missing`), else 0.
+    high: a missing value reads as the largest float. missing: 1 where the value is missing, else 0. equal: 1
+    where the value is `equal_to` (or missing, where `equal_missing`), else 0.
     """
 
     high: Array
@@ -50,8 +50,8 @@ class Derived:
 class Nodes:
     """Nodes in the file's order; children are node indices, a leaf's are itself.
 
-    column: int64[n] of input and derived columns; threshold: float32[n], above it to the right. NaN sends every
-    value left: TensorFlow's converter turns a constant +inf into the largest float, which +inf exceeds.
+    column: int64[n] of input and derived columns; threshold: float32[n], above it to the right. NaN sends
+    every value left: +inf would become the largest float in TensorFlow's converter, which +inf exceeds.
     """
 
     tree: Array
@@ -93,13 +93,15 @@ def read_nodes(attributes: Mapping[str, Any], features: int, *, takes_nan: bool)
     missing_right = np.where(mirrored, missing_true, ~missing_true)
     strict = np.isin(mode, ["BRANCH_LT", "BRANCH_GTE"])
     value = np.where(strict, np.nextafter(value, np.float32(-np.inf)), value)
-    if (~leaf & (np.isneginf(value) | (equal & np.isinf(value)))).any():
-        raise UnsupportedOperatorError("TFLite: tree nodes that ask for an infinite value")
+    largest, missing_right = np.finfo(np.float32).max, ~leaf & takes_nan & missing_right
+    # Constants beyond the largest float do not survive TensorFlow's converter.
+    if (~leaf & (np.isneginf(value) | equal & np.isinf(value)) | missing_right & (value == largest)).any():
+        raise UnsupportedOperatorError("TFLite: tree nodes that tell infinite values from large ones")
     column, threshold, derived = _tests(
         np.where(leaf, 0, feature),
         np.where(leaf, np.float32(np.nan), value).astype(np.float32),
         ~leaf & equal,
-        ~leaf & takes_nan & missing_right,
+        missing_right,
         features,
     )
     return Nodes(
@@ -159,7 +161,7 @@ def _tests(
 
 
 def unique_rows(*columns: Array) -> tuple[list[Array], Array]:
-    """Different rows of equally long columns, in a fixed order, as columns; for each given row its place among them."""
+    """The different rows of equally long columns, as columns, and the place among them of each given row."""
     bits = [column.view(np.int32) if column.dtype == np.float32 else column for column in columns]
     order = np.lexsort(bits[::-1])  # by bits, since NaN differs from itself
     ordered = [column[order] for column in bits]

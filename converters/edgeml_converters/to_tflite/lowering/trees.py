@@ -132,12 +132,13 @@ def _classifier(tf: Any, node: Node, inputs: list[Value]) -> tuple[Value, Value]
     post = node.attribute("post_transform", "NONE")
     if classes == 2 and len(set(ids)) == 1:
         return _from_one_score(tf, node, x, post)
+    if classes == 2:
+        raise ValueError(
+            "two classes with weights for each: ONNX Runtime's labels contradict its scores there"
+        )
     forest = build_forest(node.attributes, "class", classes, int(x.shape[1]), takes_nan=node.takes_nan)
     scores = _based(node, _widened(tf, _sums(tf, x, forest), classes))
-    if classes == 2:  # ONNX Runtime asks the second score alone
-        index = tf.cast(tf.math.greater(scores[:, 1], 0.0), tf.int64)
-    else:
-        index = tf.math.argmax(scores, axis=1, output_type=tf.int64)
+    index = tf.math.argmax(scores, axis=1, output_type=tf.int64)
     return chosen(tf, node, index), transformed(tf, scores, post)
 
 
@@ -149,21 +150,21 @@ def _from_one_score(tf: Any, node: Node, x: Value, post: str) -> tuple[Value, Va
     second = node.attribute("class_ids")[0] == 1
     attributes = {**node.attributes, "class_ids": [0] * len(weights)}
     forest = build_forest(attributes, "class", 1, int(x.shape[1]), takes_nan=node.takes_nan)
-    score, start = _sums(tf, x, forest), np.float32(base[0] if base else 0.0)
-    score = score if second else score + start
+    score = _sums(tf, x, forest)
+    if base and not second:  # to the first score, which is that of no tree where all add to the second
+        score = score + np.float32(base[0])
     shares = min(weights, default=0.0) >= 0
     wins = tf.cast(tf.math.greater(score[:, 0], np.float32(0.5 if shares else 0.0)), tf.int64)
     label = chosen(tf, node, wins)
     if second:  # the scores are those of two classes, the first of which got no weights
-        return label, transformed(tf, tf.concat([tf.zeros_like(score) + start, score], 1), post)
+        return label, transformed(tf, tf.concat([tf.zeros_like(score), score], 1), post)
     if post not in ("NONE", "LOGISTIC"):
         raise ValueError(f"post_transform {post} of one score has no lowering")
     if shares:
         return label, tf.concat([1.0 - score, score], 1)
     if post == "LOGISTIC":
         return label, tf.math.sigmoid(tf.concat([-score, score], 1))
-    size = tf.math.abs(score)  # the winner's score is written as positive
-    return label, tf.concat([-size, size], 1)
+    return label, tf.concat([-score, score], 1)
 
 
 def _widened(tf: Any, sums: Value, targets: int) -> Value:
