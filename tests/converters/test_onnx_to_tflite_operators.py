@@ -1,19 +1,17 @@
-"""Single operators on LiteRT against ONNX Runtime, which runs users' files; and files that skl2onnx wrote.
+"""Single operators on LiteRT against ONNX Runtime, which runs users' files.
 
 A conversion takes half a second, so operators of one kind share a graph: each reads `x` and is an output.
 """
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 import pytest
 from conftest import require_module
 
-from edgeml_converters.model import Artifact, TrainedModel
-from edgeml_converters.registry import converters, sources
+from edgeml_converters.model import Artifact
 from edgeml_converters.to_tflite.from_onnx import CONVERTER
 from edgeml_runtime.errors import UnsupportedOperatorError
 from edgeml_runtime.signature import Method, Signature, TensorSpec
@@ -335,75 +333,6 @@ def test_refused_forms_name_the_operator_and_the_reason(name):
     content = graph_of([helper.make_node(operator, ["x"], outputs, **attributes)], {}, ["y"])
     with pytest.raises(UnsupportedOperatorError, match=reason):
         lowered(content, {"y": X})
-
-
-def files() -> dict[str, Any]:
-    """Fitted models, their rows and targets, as the user who converts with skl2onnx has them."""
-    from sklearn.datasets import load_wine
-    from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
-    from sklearn.impute import SimpleImputer
-    from sklearn.linear_model import LogisticRegression, Ridge
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import Binarizer, Normalizer, PolynomialFeatures, StandardScaler
-    from sklearn.svm import SVC, SVR, NuSVC
-
-    x, y = load_wine(return_X_y=True)
-    x = x.astype(np.float32)
-    words, two = np.array(["ale", "beer", "cider"])[y], (y == 1).astype(int)
-    missing = np.where(np.random.default_rng(0).random(x.shape) < 0.1, np.float32("nan"), x)
-    plain = (
-        ("svc-strings", SVC(), words),
-        ("svc-unscaled-sharp", SVC(gamma=0.1), y),
-        ("svc-poly", make_pipeline(StandardScaler(), SVC(kernel="poly")), y),
-        ("nu-svc-linear", make_pipeline(StandardScaler(), NuSVC(kernel="linear", nu=0.3)), two),
-        ("svr", SVR(), y),
-        ("forest-strings", RandomForestClassifier(5, max_depth=4, random_state=0), words),
-        ("boosting-binary", GradientBoostingClassifier(n_estimators=5, random_state=0), two),
-        ("logistic-strings", make_pipeline(StandardScaler(), LogisticRegression()), words),
-        ("polynomial", make_pipeline(Normalizer(), PolynomialFeatures(2), Ridge()), y),
-    )
-    cleaned = make_pipeline(SimpleImputer(), Binarizer(threshold=2.0), LogisticRegression())
-    made = {
-        name: (model.fit(x[:, :4] if name == "polynomial" else x, target), x) for name, model, target in plain
-    }
-    made["polynomial"] = (made["polynomial"][0], x[:, :4])
-    made["imputer-binarizer"] = (cleaned.fit(missing, two), missing)
-    return made
-
-
-FILES = (
-    "svc-strings", "svc-unscaled-sharp", "svc-poly", "nu-svc-linear", "svr", "forest-strings",
-    "boosting-binary", "logistic-strings", "polynomial", "imputer-binarizer",
-)  # fmt: skip
-_made: dict[str, Any] = {}
-
-
-def file_of(model: Any, x: Any) -> tuple[TrainedModel, Artifact]:
-    import skl2onnx
-
-    options = {"zipmap": False} if hasattr(model, "classes_") else None
-    with warnings.catch_warnings():  # skl2onnx reads what scikit-learn is about to remove
-        warnings.filterwarnings("ignore", "Attribute `prob[AB]_` was deprecated", FutureWarning)
-        proto = skl2onnx.to_onnx(model, x[:1], options=options)
-    described = sources()["onnx-model"].describe(proto, "file")
-    return described, converters()["onnx-model-to-onnx"].convert(described, "float32", None)
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_files_of_skl2onnx_predict_what_scikit_learn_does(name):
-    require_module("sklearn", "skl2onnx")
-    _made.update(_made or files())
-    model, x = _made[name]
-    described, graph = file_of(model, x)
-    outputs = run(CONVERTER.convert(graph, "float32", None), x)
-    first, *scores = [outputs[spec.name] for spec in described.signature.outputs]
-    if not hasattr(model, "classes_"):
-        np.testing.assert_allclose(first.ravel(), model.predict(x), rtol=0, atol=1e-4)
-        return
-    method = described.signature.methods[0]
-    np.testing.assert_array_equal(method.labels[0].array()[first], model.predict(x))
-    if hasattr(model, "predict_proba"):
-        np.testing.assert_allclose(scores[0], model.predict_proba(x), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("classes", [2, 3])

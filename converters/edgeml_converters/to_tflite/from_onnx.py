@@ -12,7 +12,13 @@ from edgeml_converters.model import Artifact
 from edgeml_converters.registry import Calibration, Converter
 from edgeml_converters.schemes import CALIBRATED, SCHEMES
 from edgeml_converters.to_tflite.flatbuffer import compile_function, too_small_for_dynamic
-from edgeml_converters.to_tflite.lowering.graph import Graph, function_of, missing_operators, read_graph
+from edgeml_converters.to_tflite.lowering.graph import (
+    Graph,
+    Node,
+    function_of,
+    missing_operators,
+    read_graph,
+)
 from edgeml_converters.to_tflite.lowering.raw_columns import standardize_columns
 from edgeml_converters.to_tflite.lowering.weight_ranges import separate_factors
 from edgeml_runtime.errors import UnsupportedOperatorError
@@ -28,7 +34,8 @@ _SMOOTH = frozenset(
         *("Gemm", "MatMul", "ai.onnx.ml:LinearClassifier", "ai.onnx.ml:LinearRegressor", "ai.onnx.ml:Scaler"),
     )
 )
-_WEIGHTED = ("Conv", "Gemm", "MatMul")
+_LINEAR = ("ai.onnx.ml:LinearClassifier", "ai.onnx.ml:LinearRegressor")
+_WEIGHTED = ("Conv", "Gemm", "MatMul", *_LINEAR)
 
 
 def _offers(subject: Artifact) -> Mapping[str, str | None]:
@@ -56,12 +63,15 @@ def _rough(graph: Graph) -> str | None:
 
 
 def _too_small(graph: Graph) -> str | None:
-    sizes = [
-        graph.constants[node.inputs[1]].size
-        for node in graph.nodes
-        if node.operator in _WEIGHTED and node.inputs[1] in graph.constants
-    ]
-    return too_small_for_dynamic(sizes)
+    weighted = [node for node in graph.nodes if node.operator in _WEIGHTED]
+    return too_small_for_dynamic([_weight_count(graph, node) for node in weighted])
+
+
+def _weight_count(graph: Graph, node: Node) -> int:
+    if node.operator in _LINEAR:
+        return len(node.attribute("coefficients", ()))
+    weights = graph.constant(node.inputs[1])
+    return 0 if weights is None else int(weights.size)
 
 
 def _convert(subject: Artifact, scheme: str, calibration: Calibration | None) -> Artifact:
