@@ -32,7 +32,8 @@ def main(max_size_kb: float = 16) -> int:
     if result.explanation is not None:
         print(result.explanation.summary)
         for r in result.explanation.relaxations:
-            print(f"{r.candidate} would fit with {r.limit} = {r.needed} (now {r.current})")
+            limits = " and ".join(f"{m.limit} = {m.needed} (now {m.current})" for m in r.limits)
+            print(f"{r.candidate} would fit with {limits}")
         return NothingFitsError.exit_code
     print("fits:", result.save("cancer.edgeml"))
     return 0

@@ -12,13 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from edgeml_converters.column_scales import centre_and_half, need_own_scales
 from edgeml_converters.onnx_graph import Rewriter, constants, producers, readers
 from edgeml_converters.to_onnx.quantization.calibration import column_ranges
 from edgeml_converters.to_onnx.quantization.plan import Plan
 from edgeml_runtime.signature import Array
-
-# One scale costs log2 of this in bits; below three bits, ranges for each column clip more than they gain.
-MIN_NOISE_RATIO = 8.0
 
 
 def equalize(model: Any, plan: Plan, rows: Mapping[str, Array]) -> None:
@@ -31,9 +29,8 @@ def equalize(model: Any, plan: Plan, rows: Mapping[str, Array]) -> None:
     for name, products in candidates.items():
         low, high = (values.astype(np.float64) for values in seen[name])
         weights = np.concatenate([known[node.input[1]] for node in products], axis=1)
-        if _noise_ratio(low, high, weights) > MIN_NOISE_RATIO:
-            half = np.where(high > low, (high - low) / 2, 1.0)
-            chosen[name] = ((low + high) / 2, half)
+        if need_own_scales(low, high, weights):
+            chosen[name] = centre_and_half(low, high)
     if chosen:
         _rewrite(graph, plan, known, chosen)
 
@@ -50,15 +47,6 @@ def _candidates(graph: Any, plan: Plan) -> dict[str, list[Any]]:
         if products and all(node.op_type == "Gemm" for node in products):
             found[name] = products
     return found
-
-
-def _noise_ratio(low: Array, high: Array, weights: Array) -> float:
-    """Rounding noise of the products with one step for all columns, over that with a step for each."""
-    gain = np.square(weights.astype(np.float64)).sum(axis=1)
-    whole = max(float(high.max()), 0.0) - min(float(low.min()), 0.0)
-    one = whole * whole * float(gain.sum())
-    each = float((np.square(high - low) * gain).sum())
-    return float(np.sqrt(one / each)) if each > 0 else 1.0
 
 
 def _rewrite(

@@ -16,13 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from edgeml_converters.column_scales import centre_and_half, need_own_scales
 from edgeml_converters.to_tflite.lowering.graph import ML, Graph, Node
 from edgeml_runtime.signature import Array
 
 _LINEAR = (f"{ML}:LinearClassifier", f"{ML}:LinearRegressor")
-# What one scale for all columns adds in rounding noise, at least: three bits. Below that, values beyond a
-# column's calibrated range, which saturate, cost more than is gained.
-_LEAST_NOISE_RATIO = 8.0
 
 
 def standardize_columns(graph: Graph, inputs: Mapping[str, Array]) -> Graph:
@@ -39,9 +37,9 @@ def _standardize(graph: Graph, name: str, rows: Array) -> Graph:
         return graph
     weights = np.concatenate([matrix for matrix, _ in layers.values()], axis=1)
     low, high = rows.min(axis=0), rows.max(axis=0)
-    if len(weights) != len(low) or not _noise_ratio(low, high, weights) > _LEAST_NOISE_RATIO:
+    if len(weights) != len(low) or not need_own_scales(low, high, weights):
         return graph
-    middle, half = (low + high) / 2, np.where(high > low, (high - low) / 2, 1.0)
+    middle, half = centre_and_half(low, high)
     constants = {f"{name}/middle": middle.astype(np.float32), f"{name}/half": half.astype(np.float32)}
     nodes = [
         Node("Sub", {}, (name, f"{name}/middle"), (f"{name}/centred",), takes_nan=False),
@@ -84,11 +82,3 @@ def _layer(graph: Graph, node: Node, name: str) -> tuple[Array, Array] | None:
         return None
     alpha, beta = node.attribute("alpha", 1.0), node.attribute("beta", 1.0)
     return alpha * matrix.astype(np.float64), beta * bias.reshape(-1).astype(np.float64)
-
-
-def _noise_ratio(low: Array, high: Array, weights: Array) -> float:
-    """Rounding noise of the products with one step for all columns, over that with a step for each."""
-    gain = np.square(weights).sum(axis=1)
-    whole = max(float(high.max()), 0.0) - min(float(low.min()), 0.0)
-    each = float((np.square(high - low) * gain).sum())
-    return float(np.sqrt(whole * whole * float(gain.sum()) / each)) if each > 0 else 1.0
