@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -59,6 +60,18 @@ def _fit(make: Callable[[], Any], data: str, change: Callable[[Array, Array], An
         return Specimen(make().fit(x, y), x, y)
 
     return build
+
+
+def _quietly(build: Builder) -> Builder:
+    """For what scikit-learn has deprecated and people still have: without the warning, which would be an
+    error."""
+
+    def quiet() -> Specimen:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            return build()
+
+    return quiet
 
 
 def _strings(x: Array, y: Array) -> tuple[Array, Array]:
@@ -342,6 +355,10 @@ KERNELS_AND_NEIGHBORS: dict[str, Builder] = {
     "svc-poly-strings": _fit(lambda: _scaled("svm.SVC", kernel="poly"), "wine", _strings),
     "svc-linear-one-vs-one": _fit(
         lambda: _scaled("svm.SVC", kernel="linear", decision_function_shape="ovo"), "wine"
+    ),
+    "svc-probability": _quietly(_fit(lambda: _scaled("svm.SVC", probability=True, random_state=0), "wine")),
+    "svc-probability-binary": _quietly(
+        _fit(lambda: _scaled("svm.SVC", probability=True, random_state=0), "breast_cancer")
     ),
     "svc-break-ties": _fit(lambda: _scaled("svm.SVC", break_ties=True), "iris"),
     "nu-svc-sigmoid": _fit(lambda: _scaled("svm.NuSVC", kernel="sigmoid", nu=0.2), "wine"),

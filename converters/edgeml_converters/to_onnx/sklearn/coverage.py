@@ -71,13 +71,6 @@ def _imputer(model: Any) -> str | None:
 def _kernel(model: Any) -> str | None:
     if callable(model.kernel) or model.kernel == "precomputed":
         return f"kernel={model.kernel!r} is not supported; use linear, poly, rbf or sigmoid"
-    if not hasattr(model, "classes_"):
-        return None
-    if getattr(model, "probability", False) is True:
-        return (
-            "probability=True is not supported: fit with probability=False "
-            "inside CalibratedClassifierCV instead"
-        )
     return None
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from edgeml_converters.to_onnx.sklearn.emitter import Classified, Emitter, Rules
+from edgeml_converters.to_onnx.sklearn.emitter import ML, Classified, Emitter, Rules
 from edgeml_converters.to_onnx.sklearn.scores import from_decision, one_vs_one_decision
 from edgeml_runtime.signature import Array
 
@@ -41,9 +42,10 @@ def _regress(emitter: Emitter, model: Any, x: str) -> str:
 
 def _classify(emitter: Emitter, model: Any, x: str) -> Classified:
     classes = len(model.classes_)
+    shares = _shares(emitter, model, x) if hasattr(model, "predict_proba") else None
     if classes == 2:
         decision = _kernel_product(emitter, model, x, np.asarray(model.dual_coef_).T, model.intercept_)
-        return from_decision(emitter, decision, model.classes_, None)
+        return replace(from_decision(emitter, decision, model.classes_, None), probabilities=shares)
     coefficients = _pair_coefficients(model)
     duel = _kernel_product(emitter, model, x, coefficients, model.intercept_)
     # libsvm: a pair votes for its first class if its decision is positive; the first of the most votes wins.
@@ -53,7 +55,34 @@ def _classify(emitter: Emitter, model: Any, x: str) -> Classified:
     votes, decision = one_vs_one_decision(emitter, second_wins, confidence, classes)
     label = emitter.argmax(decision if model.break_ties else votes)
     one_vs_one = model.decision_function_shape == "ovo"
-    return Classified(label, model.classes_, decision=duel if one_vs_one else decision)
+    return Classified(label, model.classes_, shares, duel if one_vs_one else decision)
+
+
+def _shares(emitter: Emitter, model: Any, x: str) -> str:
+    """Class probabilities float32[n, classes] of probability=True.
+
+    libsvm couples the sigmoids of all pairs by iterating to a tolerance of its own; ONNX Runtime's operator
+    is that very iteration, so it is used for these although the labels do not come from it.
+    """
+    sign = (
+        -1.0 if len(model.classes_) == 2 else 1.0
+    )  # scikit-learn turns libsvm's decision of two classes round
+    return emitter.add_many(
+        "SVMClassifier",
+        2,
+        x,
+        domain=ML,
+        classlabels_ints=list(range(len(model.classes_))),
+        coefficients=(sign * np.asarray(model.dual_coef_)).ravel().tolist(),
+        kernel_params=[float(model._gamma), float(model.coef0), float(model.degree)],
+        kernel_type=model.kernel.upper(),
+        post_transform="NONE",
+        prob_a=np.asarray(model._probA).tolist(),
+        prob_b=np.asarray(model._probB).tolist(),
+        rho=(sign * np.asarray(model.intercept_)).tolist(),
+        support_vectors=np.asarray(model.support_vectors_).ravel().tolist(),
+        vectors_per_class=np.asarray(model.n_support_).tolist(),
+    )[1]
 
 
 def _pair_coefficients(model: Any) -> Array:
