@@ -63,8 +63,7 @@ def _fit(make: Callable[[], Any], data: str, change: Callable[[Array, Array], An
 
 
 def _quietly(build: Builder) -> Builder:
-    """For what scikit-learn has deprecated and people still have: without the warning, which would be an
-    error."""
+    """Without the warning for what scikit-learn has deprecated and people still have."""
 
     def quiet() -> Specimen:
         with warnings.catch_warnings():
