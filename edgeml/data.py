@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeml_converters.model import Data, TrainedModel, as_feeds, take_rows
+from edgeml_converters.model import Data, TrainedModel, as_feeds
 from edgeml_runtime.errors import CalibrationError, InputError, SignatureError
 from edgeml_runtime.inputs import check_feeds
 from edgeml_runtime.signature import Array
@@ -99,11 +99,6 @@ def calibration_feeds(model: TrainedModel, data: Data) -> dict[str, Array]:
                 f"calibration data: {spec.describe()} is {value} everywhere; ranges need varied rows"
             )
     return feeds
-
-
-def head(x: Any, count: int) -> Any:
-    """The first `count` rows."""
-    return take_rows(x, np.arange(count))
 
 
 def digest(data: Data) -> str:

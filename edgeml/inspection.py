@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeml.plan import FORMATS
-from edgeml_converters.intake import describe, load_model, missing_modules
+from edgeml_converters.intake import describe, load_model, missing_modules, with_pip_line
 from edgeml_converters.model import TrainedModel
 from edgeml_converters.registry import converters
 from edgeml_runtime.bundle import read_bundle
@@ -59,7 +59,7 @@ def _obstacle(model: TrainedModel, target: str) -> str | None:
     for converter in towards:
         missing = missing_modules(converter.requires)
         if missing:
-            return f"needs {', '.join(missing)}: pip install 'edgeml-converters[{converter.extra}]'"
+            return f"needs {with_pip_line(missing, converter.extra)}"
         offers = converter.offers(model)
         if all(reason is not None for reason in offers.values()):
             return next(iter(offers.values()))

@@ -159,6 +159,6 @@ def _tolerance(spec: TensorSpec, golden: Array, scheme: str) -> Tolerance:
     return Tolerance(spec.name, share * largest or share, share)
 
 
-def golden_data(model: TrainedModel, data: Data, reference: Reference) -> Data:
+def golden_data(data: Data, reference: Reference) -> Data:
     """The rows that go into the bundle."""
     return Data(take_rows(data.x, golden_rows(data, reference)))

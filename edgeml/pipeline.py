@@ -136,7 +136,7 @@ def compile(
         device=profile,
         budget=budget,
         rows=rows.judging,
-        golden=golden_data(trained, rows.judging, reference),
+        golden=golden_data(rows.judging, reference),
         reference=reference,
         synthetic=rows.synthetic,
     )

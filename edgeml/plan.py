@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edgeml.devices import DeviceProfile, formats
-from edgeml_converters.intake import missing_modules
+from edgeml_converters.intake import missing_modules, with_pip_line
 from edgeml_converters.model import Artifact, TrainedModel
 from edgeml_converters.registry import Route, routes
 from edgeml_converters.schemes import CALIBRATED, SCHEMES
@@ -43,6 +43,11 @@ class LeftOut:
     format: str
     scheme: str | None  # None: the whole format
     reason: str
+
+    @property
+    def name(self) -> str:
+        """`tflite/int8-static`, or `tflite` for all of it."""
+        return self.format if self.scheme is None else f"{self.format}/{self.scheme}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +139,7 @@ def _offers(
             break  # a longer way could only build a hub for nothing
         missing = missing_modules(tuple(m for c in route for m in c.requires))
         if missing:
-            extras = ",".join(sorted({c.extra for c in route}))
-            needed.append(f"{', '.join(missing)}: pip install 'edgeml-converters[{extras}]'")
+            needed.append(with_pip_line(missing, *(c.extra for c in route)))
             continue
         for scheme, reason in _route_offers(model, route, hubs).items():
             if reason is None and not isinstance(found.get(scheme), tuple):
@@ -175,5 +179,5 @@ def _explain_emptiness(
         raise UnsupportedModelError("; ".join(dict.fromkeys(unsupported)))
     if missing:
         raise MissingDependencyError("; ".join(dict.fromkeys(missing)))
-    reasons = "; ".join(f"{o.format}{'/' + o.scheme if o.scheme else ''}: {o.reason}" for o in left_out)
+    reasons = "; ".join(f"{o.name}: {o.reason}" for o in left_out)
     raise InputError(f"nothing to build for {model.name} on {device.name}: {reasons}")

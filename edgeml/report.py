@@ -131,8 +131,7 @@ def _by_reason(result: Result) -> dict[str, list[str]]:
     """What was not built, by the reason why not."""
     names: dict[str, list[str]] = {}
     for left_out in result.left_out:
-        name = left_out.format + (f"/{left_out.scheme}" if left_out.scheme else "")
-        names.setdefault(left_out.reason, []).append(name)
+        names.setdefault(left_out.reason, []).append(left_out.name)
     return names
 
 

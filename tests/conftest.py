@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,3 +35,21 @@ def shared_data() -> Path:
     """The folder of real data and models beside the checkout."""
     require("shared-data", available=SHARED_DATA.is_dir(), reason="../shared/data is absent")
     return SHARED_DATA
+
+
+def printed_elsewhere(test_file: str, code: str) -> list[str]:
+    """The lines that `code` prints in a process with another hash seed, that test file imported as `t`.
+
+    Anything on stderr fails the test.
+    """
+    file = Path(test_file)
+    script = f"import sys; sys.path[:0] = sys.argv[1:3]; import {file.stem} as t\n{code}"
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(file.parent), str(file.parents[1])],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONHASHSEED": "7"},
+    )
+    assert done.stderr == ""
+    return done.stdout.splitlines()

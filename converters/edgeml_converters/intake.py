@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgeml_converters.model import TrainedModel
@@ -58,11 +59,15 @@ def source_of(model: TrainedModel) -> Source:
 def _require(source: Source) -> None:
     missing = missing_modules(source.requires)
     if missing:
-        raise MissingDependencyError(
-            f"{source.kind} models need {', '.join(missing)}: pip install 'edgeml-converters[{source.extra}]'"
-        )
+        raise MissingDependencyError(f"{source.kind} models need {with_pip_line(missing, source.extra)}")
 
 
 def missing_modules(modules: tuple[str, ...]) -> list[str]:
     """Those that are not installed; nothing is imported to find out."""
     return [m for m in modules if importlib.util.find_spec(m) is None]
+
+
+def with_pip_line(missing: Sequence[str], *extras: str) -> str:
+    """For messages: the missing modules and the pip line of the extras that bring them."""
+    wanted = ",".join(sorted(set(extras)))
+    return f"{', '.join(missing)}: pip install 'edgeml-converters[{wanted}]'"

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import require_module
+from conftest import printed_elsewhere, require_module
 from zoo import TREES, ZOO
 
 from edgeml_converters.model import Artifact, TrainedModel
@@ -258,15 +254,5 @@ def fingerprints(names: tuple[str, ...]) -> list[str]:
 
 
 def test_another_process_gives_the_same_bytes():
-    script = "import sys; sys.path[:0] = sys.argv[1:3]; import test_onnx_to_tflite as t\n"
-    script += "print(*t.fingerprints(t.IN_ANOTHER_PROCESS[::-1]), sep='\\n')"
-    here = Path(__file__).parent
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(here), str(here.parent)],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONHASHSEED": "7"},
-    )
-    assert done.stderr == ""
-    assert sorted(done.stdout.splitlines()) == sorted(fingerprints(IN_ANOTHER_PROCESS))
+    there = printed_elsewhere(__file__, "print(*t.fingerprints(t.IN_ANOTHER_PROCESS[::-1]), sep='\\n')")
+    assert sorted(there) == sorted(fingerprints(IN_ANOTHER_PROCESS))

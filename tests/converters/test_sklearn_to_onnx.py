@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import require_module
+from conftest import printed_elsewhere, require_module
 from hypothesis import given
 from hypothesis import strategies as st
 from zoo import TREES, ZOO, Specimen
@@ -259,18 +255,8 @@ def fingerprints(names: tuple[str, ...]) -> list[str]:
 
 
 def test_another_process_gives_the_same_bytes():
-    script = "import sys; sys.path[:0] = sys.argv[1:3]; import test_sklearn_to_onnx as t\n"
-    script += "print(*t.fingerprints(t.IN_ANOTHER_PROCESS[::-1]), sep='\\n')"
-    here = Path(__file__).parent
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(here), str(here.parent)],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONHASHSEED": "7"},
-    )
-    assert done.stderr == ""
-    assert sorted(done.stdout.splitlines()) == sorted(fingerprints(IN_ANOTHER_PROCESS))
+    there = printed_elsewhere(__file__, "print(*t.fingerprints(t.IN_ANOTHER_PROCESS[::-1]), sep='\\n')")
+    assert sorted(there) == sorted(fingerprints(IN_ANOTHER_PROCESS))
 
 
 def test_columns_by_name_and_frames_inside():

@@ -16,7 +16,6 @@ from edgeml.data import (
     calibration_feeds,
     check_data,
     digest,
-    head,
     read_data,
     split,
     synthetic,
@@ -78,11 +77,6 @@ def test_tables_and_mappings_are_split_by_row():
 def test_too_few_rows_are_refused(count):
     with pytest.raises(InputError, match=f"data has {count} rows; at least 4 are needed"):
         split(Data(rows(count)), 0)
-
-
-def test_head():
-    assert head(rows(10), 2).tolist() == rows(2).tolist()
-    assert {k: v.tolist() for k, v in head({"a": np.arange(5)}, 2).items()} == {"a": [0, 1]}
 
 
 # --- Data itself ---

@@ -38,7 +38,7 @@ class Case:
             load_device("raspberry-pi-4"),
             Budget(),
             rows,
-            golden_data(self.model, rows, reference),
+            golden_data(rows, reference),
             reference,
             synthetic=False,
         )
