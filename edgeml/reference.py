@@ -97,7 +97,7 @@ def predicted_labels(model: TrainedModel, result: list[Array]) -> Array | None:
 def _metric(
     model: TrainedModel, labels: Array | None, results: Mapping[str, list[Array]], y: Array | None
 ) -> str | None:
-    if y is None or model.task in ("clustering", "transform"):
+    if y is None or model.task in ("clustering", "density", "transform"):
         return None
     if labels is not None:
         if y.shape not in (labels.shape, (len(labels), 1)):

@@ -12,7 +12,7 @@ from edgeml_runtime.errors import InputError
 from edgeml_runtime.manifest import FloatOperator
 from edgeml_runtime.signature import Array, Signature
 
-Task = Literal["classification", "regression", "clustering", "transform", "tensor"]
+Task = Literal["classification", "regression", "clustering", "detection", "density", "transform", "tensor"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Tiny fitted models on bundled real data, built on first use by name: one module a family.
 
 `ZOO[name]()` gives a `Specimen`: the fitted model, rows it was not only fitted on, and their targets. Every
-family that the sklearn converters know is here, with its options, integer, string and multi-output targets and
-NaN. A module exports `SPECIMENS`, name to builder.
+family that the sklearn converters know is here, with its options, integer, string and multi-output targets
+and NaN. A module exports `SPECIMENS`, name to builder.
 """
 
 from __future__ import annotations

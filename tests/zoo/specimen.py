@@ -28,7 +28,7 @@ Builder = Callable[[], Specimen]
 
 
 @functools.cache
-def data(name: str) -> tuple[Array, Array]:
+def load(name: str) -> tuple[Array, Array]:
     from sklearn import datasets
 
     x, y = getattr(datasets, f"load_{name}")(return_X_y=True)
@@ -49,7 +49,7 @@ def with_missing(x: Array, share: float = 0.1) -> Array:
 def fit(make: Callable[[], Any], data: str, change: Callable[[Array, Array], Any] | None = None) -> Builder:
     @functools.cache
     def build() -> Specimen:
-        x, y = data(data)
+        x, y = load(data)
         if change is not None:
             x, y = change(x, y)
         return Specimen(make().fit(x, y), x, y)

@@ -6,12 +6,12 @@ predictions or transformed rows in float32. The same model gives the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from edgeml_converters.model import Artifact, TrainedModel
 from edgeml_converters.registry import Calibration, Converter
-from edgeml_converters.to_onnx.sklearn.coverage import role_of, unsupported
+from edgeml_converters.to_onnx.sklearn.coverage import roles_of, unsupported
 from edgeml_converters.to_onnx.sklearn.emitter import Emitter
 from edgeml_converters.to_onnx.sklearn.fallback import FALLBACK, OPSETS
 from edgeml_converters.to_onnx.sklearn.rules import all_rules
@@ -24,10 +24,9 @@ _ONNX_TYPES = {"float32": 1, "int64": 7}
 
 def _offers(model: TrainedModel) -> Mapping[str, str | None]:
     """float32, or the reason naming every step that no converter takes."""
-    role = role_of(model.model, model.task)
     root = "pipeline" if type(model.model).__name__ == "Pipeline" else "model"
-    reasons = list(dict.fromkeys(unsupported(model.model, role, all_rules(), root)))
-    return {"float32": "; ".join(reasons) or None}
+    found = (r for role in roles_of(model) for r in unsupported(model.model, role, all_rules(), root))
+    return {"float32": "; ".join(dict.fromkeys(found)) or None}
 
 
 def _convert(model: TrainedModel, scheme: str, calibration: Calibration | None) -> Artifact:
@@ -47,37 +46,54 @@ def _convert(model: TrainedModel, scheme: str, calibration: Calibration | None) 
 
 def _emit(emitter: Emitter, model: TrainedModel) -> dict[str, str]:
     """Build the nodes; returns the tensor of each output of the signature."""
-    estimator, names = model.model, [spec.name for spec in model.signature.outputs]
-    role = role_of(estimator, model.task)
-    if role == "regress":
-        values = emitter.regress(estimator, "x")
-        one_target = len(model.signature.outputs[0].shape) == 1
-        return {"prediction": emitter.flat(values) if one_target else values}
-    if role == "classify":
-        found = emitter.classify(estimator, "x")
-        tensors = {"label": found.label, "probabilities": found.probabilities}
-        missing = [name for name in names if tensors[name] is None]
-        if missing:
-            raise ConversionError(f"{model.name}: its graph has no {', '.join(missing)}")
-        return {name: str(tensors[name]) for name in names}
-    if role == "classify_many":
-        return _emit_many(emitter, model, names)
-    made = {}
-    if "label" in names:
-        made["label"] = emitter.cluster(estimator, "x")
-    if "transformed" in names:
-        made["transformed"] = emitter.transform(estimator, "x")
-    return made
+    wanted = {spec.name: spec for spec in model.signature.outputs}
+    made: dict[str, str | None] = {}
+    for role in roles_of(model):
+        made |= _EMIT[role](emitter, model.model)
+    missing = [name for name in wanted if made.get(name) is None]
+    if missing:
+        raise ConversionError(f"{model.name}: its graph has no {', '.join(missing)}")
+    tensors = {name: str(made[name]) for name in wanted}
+    for name in _COLUMNS & set(wanted):
+        if len(wanted[name].shape) == 1:
+            tensors[name] = emitter.flat(tensors[name])
+    return tensors
 
 
-def _emit_many(emitter: Emitter, model: TrainedModel, names: list[str]) -> dict[str, str]:
-    found = emitter.classify_many(model.model, "x")
+def _classified(emitter: Emitter, estimator: Any) -> dict[str, str | None]:
+    found = emitter.classify(estimator, "x")
+    return {"label": found.label, "probabilities": found.probabilities, "decision": found.decision}
+
+
+def _classified_many(emitter: Emitter, estimator: Any) -> dict[str, str | None]:
+    found = emitter.classify_many(estimator, "x")
     axis = emitter.constant([1], "int64")
-    made = {"label": emitter.concat([emitter.add("Unsqueeze", f.label, axis) for f in found])}
-    for i, target in enumerate(found):
-        if f"probabilities_{i}" in names:
-            made[f"probabilities_{i}"] = str(target.probabilities)
-    return made
+    label = emitter.concat([emitter.add("Unsqueeze", f.label, axis) for f in found])
+    return {"label": label} | {f"probabilities_{i}": f.probabilities for i, f in enumerate(found)}
+
+
+def _multilabel(emitter: Emitter, estimator: Any) -> dict[str, str | None]:
+    found = emitter.multilabel(estimator, "x")
+    return {"label": found.label, "probabilities": found.probabilities, "decision": found.decision}
+
+
+def _detected(emitter: Emitter, estimator: Any) -> dict[str, str | None]:
+    found = emitter.detect(estimator, "x")
+    return {"label": found.label, "decision": found.decision}
+
+
+_EMIT: dict[str, Callable[[Emitter, Any], dict[str, str | None]]] = {
+    "classify": _classified,
+    "classify_many": _classified_many,
+    "multilabel": _multilabel,
+    "detect": _detected,
+    "regress": lambda emitter, estimator: {"prediction": emitter.regress(estimator, "x")},
+    "cluster": lambda emitter, estimator: {"label": emitter.cluster(estimator, "x")},
+    "memberships": lambda emitter, estimator: {"probabilities": emitter.memberships(estimator, "x")},
+    "score": lambda emitter, estimator: {"scores": emitter.score(estimator, "x")},
+    "transform": lambda emitter, estimator: {"transformed": emitter.transform(estimator, "x")},
+}
+_COLUMNS = {"decision", "prediction", "scores"}  # made as [n, 1] where the method gives [n]
 
 
 def _serialize(emitter: Emitter, outputs: Mapping[str, str], signature: Signature) -> bytes:

@@ -63,8 +63,6 @@ def _categorical(emitter: Emitter, model: Any, x: str) -> Classified:
 
 
 RULES = Rules(
-    transform={},
-    regress={},
     classify={
         "BernoulliNB": _bernoulli,
         "CategoricalNB": _categorical,
@@ -72,6 +70,4 @@ RULES = Rules(
         "GaussianNB": _gaussian,
         "MultinomialNB": _multinomial,
     },
-    classify_many={},
-    cluster={},
 )

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeml_converters.sources.sklearn_structure import children
 from edgeml_converters.to_onnx.sklearn.emitter import Classified, Emitter, Rules
 
 
@@ -60,6 +61,15 @@ def _column_transformer(emitter: Emitter, model: Any, x: str) -> str:
     return emitter.concat(parts)
 
 
+def _transforming(model: Any, role: str) -> list[tuple[str, Any, str]]:
+    return [(name, child, "transform") for name, child in children(model)]
+
+
+def _pipeline_calls(model: Any, role: str) -> list[tuple[str, Any, str]]:
+    *before, (name, last) = children(model)
+    return [*((n, child, "transform") for n, child in before), (name, last, role)]
+
+
 _SEARCHES = ("GridSearchCV", "HalvingGridSearchCV", "HalvingRandomSearchCV", "RandomizedSearchCV")
 RULES = Rules(
     transform={
@@ -76,4 +86,5 @@ RULES = Rules(
     | dict.fromkeys(_SEARCHES, lambda e, m, x: e.classify_many(m.best_estimator_, x)),
     cluster={"Pipeline": _pipeline_cluster}
     | dict.fromkeys(_SEARCHES, lambda e, m, x: e.cluster(m.best_estimator_, x)),
+    calls={"ColumnTransformer": _transforming, "FeatureUnion": _transforming, "Pipeline": _pipeline_calls},
 )

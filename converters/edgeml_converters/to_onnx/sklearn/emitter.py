@@ -1,15 +1,14 @@
 """The ONNX graph under construction, and the call of one estimator's rule from another's.
 
 A rule is a function `(emitter, estimator, x) -> result` for one class, where x names a float32[n, features]
-tensor. What it gives depends on the role. A transformer: the name of float32[n, k]. A regressor: the name of
-float32[n, k], k = 1 for one target. A classifier: a `Classified`, a multi-output classifier a tuple of them.
-A clusterer: the name of int64[n]. Values of the estimator are float64; they become float32 in `constant`.
+tensor. What it gives depends on the role (see `Rules`). Values of the estimator are float64; they become
+float32 in `constant`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,18 +30,49 @@ class Classified:
     decision: str | None = None  # float32[n, 1] for two classes, else [n, classes]
 
 
+@dataclass(frozen=True, slots=True)
+class Multilabel:
+    """An indicator matrix over k labels: tensors by name, each [n, k]."""
+
+    label: str  # int64, 0 or 1
+    probabilities: str | None = None  # float32, of each label's 1
+    decision: str | None = None  # float32
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """Outliers among n rows: tensors by name."""
+
+    label: str  # int64[n]: 0 for an outlier (-1), 1 for an inlier (+1)
+    decision: str | None = None  # float32[n, 1], negative for outliers
+
+
 Rule = Callable[["Emitter", Any, str], Any]
+Limit = Callable[[Any], str | None]  # fitted estimator -> why its parameters cannot be converted
+# (fitted estimator, role) -> the nested estimators whose rules its own calls: name, estimator, their role
+Calls = Callable[[Any, str], Sequence[tuple[str, Any, str]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The rules of one module or of all: by role, then by class name."""
+    """The rules of one module or of all: by role, then by class name.
 
-    transform: Mapping[str, Rule]
-    regress: Mapping[str, Rule]
-    classify: Mapping[str, Rule]
-    classify_many: Mapping[str, Rule]
-    cluster: Mapping[str, Rule]
+    `limits`: what a class with rules cannot do with some parameters; asked before anything is converted.
+    `calls`: needed where the nested estimators have another role than the class itself.
+    """
+
+    transform: Mapping[str, Rule] = field(default_factory=dict)  # float32[n, k]
+    inverse: Mapping[str, Rule] = field(default_factory=dict)  # inverse_transform: float32[n, k]
+    regress: Mapping[str, Rule] = field(default_factory=dict)  # float32[n, targets]
+    classify: Mapping[str, Rule] = field(default_factory=dict)  # Classified
+    classify_many: Mapping[str, Rule] = field(default_factory=dict)  # a Classified for each target
+    multilabel: Mapping[str, Rule] = field(default_factory=dict)  # Multilabel
+    cluster: Mapping[str, Rule] = field(default_factory=dict)  # int64[n]
+    memberships: Mapping[str, Rule] = field(default_factory=dict)  # predict_proba of mixtures: float32[n, k]
+    detect: Mapping[str, Rule] = field(default_factory=dict)  # Detected
+    score: Mapping[str, Rule] = field(default_factory=dict)  # score_samples: float32[n, 1]
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+    calls: Mapping[str, Calls] = field(default_factory=dict)
 
 
 class Emitter:
@@ -163,6 +193,28 @@ class Emitter:
     def cluster(self, estimator: Any, x: str) -> str:
         """The nodes that give the nearest cluster: int64[n]."""
         return str(self._rule("cluster", estimator)(self, estimator, x))
+
+    def multilabel(self, estimator: Any, x: str) -> Multilabel:
+        """The nodes of a fitted classifier whose targets are an indicator matrix."""
+        result: Multilabel = self._rule("multilabel", estimator)(self, estimator, x)
+        return result
+
+    def memberships(self, estimator: Any, x: str) -> str:
+        """The nodes of a mixture's predict_proba: float32[n, components]."""
+        return str(self._rule("memberships", estimator)(self, estimator, x))
+
+    def detect(self, estimator: Any, x: str) -> Detected:
+        """The nodes of a fitted outlier detector."""
+        result: Detected = self._rule("detect", estimator)(self, estimator, x)
+        return result
+
+    def score(self, estimator: Any, x: str) -> str:
+        """The nodes of score_samples: float32[n, 1]."""
+        return str(self._rule("score", estimator)(self, estimator, x))
+
+    def inverse(self, estimator: Any, x: str) -> str:
+        """The nodes of a fitted transformer's inverse_transform: float32[n, k]."""
+        return str(self._rule("inverse", estimator)(self, estimator, x))
 
     def _rule(self, role: str, estimator: Any) -> Rule:
         rules: Mapping[str, Rule] = getattr(self._rules, role)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeml_converters.sources.sklearn_structure import children
 from edgeml_converters.to_onnx.sklearn.emitter import Classified, Emitter, Rules
 from edgeml_converters.to_onnx.sklearn.scores import normalized, one_vs_one_decision
 from edgeml_converters.to_onnx.sklearn.trees import ensemble, from_cython
@@ -265,12 +266,26 @@ def _multi_output_classify(emitter: Emitter, model: Any, x: str) -> tuple[Classi
     return tuple(emitter.classify(member, x) for member in model.estimators_)
 
 
+def _multi_output_calls(model: Any, role: str) -> list[tuple[str, Any, str]]:
+    return [(name, child, "classify") for name, child in children(model)]
+
+
 def _multi_output_regress(emitter: Emitter, model: Any, x: str) -> str:
     return emitter.concat([emitter.regress(member, x) for member in model.estimators_])
 
 
+def _calibration_method(model: Any) -> str | None:
+    if model.method not in ("sigmoid", "isotonic"):
+        return f"method={model.method!r} is not supported; use sigmoid or isotonic"
+    return None
+
+
+def _no_constant_class(model: Any) -> str | None:
+    kinds = {type(member).__name__ for member in model.estimators_}
+    return "a class was constant while fitting" if "_ConstantPredictor" in kinds else None
+
+
 RULES = Rules(
-    transform={},
     regress={
         "AdaBoostRegressor": _ada_regress,
         "BaggingRegressor": _bagging_regress,
@@ -288,5 +303,6 @@ RULES = Rules(
         "VotingClassifier": _voting_classify,
     },
     classify_many={"MultiOutputClassifier": _multi_output_classify},
-    cluster={},
+    limits={"CalibratedClassifierCV": _calibration_method, "OneVsRestClassifier": _no_constant_class},
+    calls={"MultiOutputClassifier": _multi_output_calls},
 )

@@ -124,9 +124,6 @@ def _classify(emitter: Emitter, model: Any, x: str) -> Classified:
 
 
 RULES = Rules(
-    transform={},
     regress={"HistGradientBoostingRegressor": _regress},
     classify={"HistGradientBoostingClassifier": _classify},
-    classify_many={},
-    cluster={},
 )

@@ -98,10 +98,14 @@ def _pair_coefficients(model: Any) -> Array:
     return table
 
 
+def _known_kernel(model: Any) -> str | None:
+    if callable(model.kernel) or model.kernel == "precomputed":
+        return f"kernel={model.kernel!r} is not supported; use linear, poly, rbf or sigmoid"
+    return None
+
+
 RULES = Rules(
-    transform={},
     regress={"NuSVR": _regress, "SVR": _regress},
     classify={"NuSVC": _classify, "SVC": _classify},
-    classify_many={},
-    cluster={},
+    limits={"NuSVC": _known_kernel, "NuSVR": _known_kernel, "SVC": _known_kernel, "SVR": _known_kernel},
 )

@@ -103,7 +103,6 @@ _WITHOUT_PROBABILITIES = (
     "LinearSVC", "PassiveAggressiveClassifier", "Perceptron", "RidgeClassifier", "RidgeClassifierCV",
 )  # fmt: skip
 RULES = Rules(
-    transform={},
     regress=dict.fromkeys(_REGRESSORS, _decision)
     | {
         "GammaRegressor": _regress_log,
@@ -120,6 +119,4 @@ RULES = Rules(
         "QuadraticDiscriminantAnalysis": _classify_qda,
         "SGDClassifier": _classify_sgd,
     },
-    classify_many={},
-    cluster={},
 )

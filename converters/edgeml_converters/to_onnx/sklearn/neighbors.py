@@ -63,10 +63,19 @@ def _regress_neighbors(emitter: Emitter, model: Any, x: str) -> str:
     return _mean_of_nearest(emitter, model, x, targets.reshape(len(targets), -1))
 
 
+def _neighbors(model: Any) -> str | None:
+    if model.weights not in ("uniform", None):
+        return f"weights={model.weights!r} is not supported; use uniform"
+    if model.effective_metric_ != "euclidean":
+        return f"metric {model.effective_metric_!r} is not supported; use euclidean"
+    return None
+
+
 RULES = Rules(
     transform=dict.fromkeys(("KMeans", "MiniBatchKMeans"), _distances),
     regress={"KNeighborsRegressor": _regress_neighbors},
     classify={"KNeighborsClassifier": _classify_neighbors},
     classify_many={"KNeighborsClassifier": _classify_neighbors_many},
     cluster=dict.fromkeys(("KMeans", "MiniBatchKMeans"), _cluster),
+    limits={"KNeighborsClassifier": _neighbors, "KNeighborsRegressor": _neighbors},
 )

@@ -229,6 +229,22 @@ def _select(emitter: Emitter, model: Any, x: str) -> str:
     return emitter.columns(x, model.get_support(indices=True))
 
 
+def _function(model: Any) -> str | None:
+    return None if model.func is None else "only func=None (identity) has a meaning in a graph"
+
+
+def _infrequent(model: Any) -> str | None:
+    if getattr(model, "_infrequent_enabled", False):
+        return "infrequent categories (min_frequency, max_categories) are not supported"
+    return None
+
+
+def _imputer(model: Any) -> str | None:
+    if not isinstance(model.missing_values, (int, float)):
+        return f"missing_values={model.missing_values!r} is not a number"
+    return None
+
+
 _SELECTORS = (
     "GenericUnivariateSelect", "RFE", "RFECV", "SelectFdr", "SelectFpr", "SelectFromModel", "SelectFwe",
     "SelectKBest", "SelectPercentile", "SequentialFeatureSelector", "VarianceThreshold",
@@ -252,8 +268,10 @@ RULES = Rules(
         "StandardScaler": _standard_scaler,
         "TruncatedSVD": _truncated_svd,
     },
-    regress={},
-    classify={},
-    classify_many={},
-    cluster={},
+    limits={
+        "FunctionTransformer": _function,
+        "OneHotEncoder": _infrequent,
+        "OrdinalEncoder": _infrequent,
+        "SimpleImputer": _imputer,
+    },
 )

@@ -23,7 +23,7 @@ _MODULES = (
 
 
 def all_rules() -> Rules:
-    """Every module's rules together, by role and class name."""
+    """Every module's rules and limits together, by role and class name."""
     return Rules(
         **{
             role.name: {name: rule for m in _MODULES for name, rule in getattr(m.RULES, role.name).items()}

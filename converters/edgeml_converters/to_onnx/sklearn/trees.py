@@ -207,14 +207,20 @@ def _boosted_classify(emitter: Emitter, model: Any, x: str) -> Classified:
     return Classified(label, model.classes_, found.probabilities, raw)
 
 
+def _constant_start(model: Any) -> str | None:
+    kind = type(model.init_).__name__
+    if kind not in ("str", "DummyClassifier", "DummyRegressor"):
+        return f"init={kind} is not supported; use init=None or init='zero'"
+    return None
+
+
 _CLASSIFIERS = (
     "DecisionTreeClassifier", "ExtraTreeClassifier", "RandomForestClassifier", "ExtraTreesClassifier",
 )  # fmt: skip
 _REGRESSORS = ("DecisionTreeRegressor", "ExtraTreeRegressor", "RandomForestRegressor", "ExtraTreesRegressor")
 RULES = Rules(
-    transform={},
     regress=dict.fromkeys(_REGRESSORS, regress) | {"GradientBoostingRegressor": _boosted},
     classify=dict.fromkeys(_CLASSIFIERS, classify) | {"GradientBoostingClassifier": _boosted_classify},
     classify_many=dict.fromkeys(_CLASSIFIERS, classify_many),
-    cluster={},
+    limits={"GradientBoostingClassifier": _constant_start, "GradientBoostingRegressor": _constant_start},
 )

@@ -1,0 +1,155 @@
+"""What a fitted estimator gives out of sample: its methods, and the outputs that implement them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from edgeml_converters.model import Task
+from edgeml_converters.sources.sklearn_rows import as_fitted, quiet_names
+from edgeml_converters.sources.sklearn_structure import final_estimator
+from edgeml_runtime.errors import UnsupportedModelError
+from edgeml_runtime.signature import Array, ClassLabels, Method, Scalar, TensorSpec
+
+_TASKS: dict[str, Task] = {
+    "classifier": "classification",
+    "regressor": "regression",
+    "clusterer": "clustering",
+    "outlier_detector": "detection",
+    "density_estimator": "density",
+}
+Targets = Literal["one", "several", "indicator"]
+Interface = tuple[list[TensorSpec], list[Method]]
+
+
+def task_of(model: Any, name: str) -> Task:
+    """What the estimator does; raises UnsupportedModelError for one that does nothing with new rows."""
+    from sklearn.utils import get_tags
+
+    kind = get_tags(model).estimator_type
+    if kind == "density_estimator" and hasattr(model, "predict"):
+        return "clustering"  # mixtures
+    if kind in _TASKS:
+        return _TASKS[kind]
+    for method, task in _UNTAGGED.items():
+        if hasattr(model, method):
+            return task
+    raise UnsupportedModelError(
+        f"{name} ({type(model).__name__}) has no method for new rows (predict, transform, "
+        "decision_function or score_samples)"
+    )
+
+
+_UNTAGGED: dict[str, Task] = {"transform": "transform", "score_samples": "density"}
+
+
+def targets_of(model: Any) -> Targets:
+    """Of a classifier: one target, several with classes of their own, or an indicator matrix of labels.
+
+    An indicator's probabilities are one array [n, labels]; those of several targets are a list.
+    """
+    if isinstance(model.classes_, list):
+        if hasattr(model, "predict_proba") and not isinstance(answer_to_a_row(model, "predict_proba"), list):
+            return "indicator"
+        return "several"
+    return "one" if np.ndim(answer_to_a_row(model, "predict")) == 1 else "indicator"
+
+
+def interface(model: Any, task: Task, name: str) -> Interface:
+    """The outputs in the artifact's order and the methods they implement, `predict` first."""
+    outputs: list[TensorSpec] = []
+    methods: list[Method] = []
+
+    def add(method: str, output: str, shape: tuple[int, ...], dtype: str = "float32", **more: Any) -> None:
+        outputs.append(TensorSpec(output, dtype, (None, *shape)))
+        methods.append(Method(method, (output,), **more))
+
+    if task == "classification":
+        _classes(model, name, outputs, methods)
+    elif task == "regression":
+        add("predict", "prediction", _row_shape(model, "predict"))
+    elif task == "detection" and hasattr(model, "predict"):
+        add("predict", "label", (), "int64", labels=(ClassLabels("int64", (-1, 1)),))
+    elif task == "clustering":
+        if not hasattr(model, "predict"):
+            raise UnsupportedModelError(
+                f"{name} ({type(model).__name__}) cannot assign rows that it was not fitted on (no predict)"
+            )
+        add("predict", "label", (), "int64")
+        if hasattr(model, "predict_proba"):
+            add("predict_proba", "probabilities", _row_shape(model, "predict_proba"))
+    if hasattr(model, "decision_function"):
+        add("decision_function", "decision", _row_shape(model, "decision_function"))
+    if hasattr(model, "score_samples"):
+        add("score_samples", "scores", ())
+    if hasattr(model, "transform"):
+        add("transform", "transformed", _row_shape(model, "transform"))
+    return outputs, methods
+
+
+def _classes(model: Any, name: str, outputs: list[TensorSpec], methods: list[Method]) -> None:
+    """The label and the probabilities of a classifier."""
+    targets = targets_of(model)
+    proba = hasattr(model, "predict_proba")
+    if targets == "one":
+        tables: tuple[ClassLabels, ...] = (_labels(model.classes_, name),)
+    elif isinstance(model.classes_, list):
+        tables = tuple(_labels(classes, name) for classes in model.classes_)
+    else:
+        answer = answer_to_a_row(model, "predict")
+        tables = (_labels(np.array([0, 1], answer.dtype), name),) * answer.shape[1]
+    columns = () if targets == "one" else (len(tables),)
+    outputs.append(TensorSpec("label", "int64", (None, *columns)))
+    methods.append(Method("predict", ("label",), labels=tables))
+    if not proba:
+        return
+    if targets != "several":
+        width = len(tables[0].values) if targets == "one" else len(tables)
+        outputs.append(TensorSpec("probabilities", "float32", (None, width)))
+        methods.append(Method("predict_proba", ("probabilities",)))
+        return
+    specs = [
+        TensorSpec(f"probabilities_{i}", "float32", (None, len(table.values)))
+        for i, table in enumerate(tables)
+    ]
+    outputs += specs
+    methods.append(Method("predict_proba", tuple(s.name for s in specs), returns="list"))
+
+
+def _labels(classes: Array, name: str) -> ClassLabels:
+    values: list[Scalar] = np.asarray(classes).tolist()
+    kinds = {type(value) for value in values}
+    if len(kinds) != 1 or not kinds <= {bool, int, float, str}:
+        raise UnsupportedModelError(
+            f"{name}: class labels must be all integers, strings, booleans or floats, "
+            f"got {', '.join(sorted(k.__name__ for k in kinds))}"
+        )
+    dtype = "str" if kinds == {str} else np.asarray(values).dtype.name
+    if np.asarray(classes).dtype.kind in "biuf":
+        dtype = np.asarray(classes).dtype.name
+    return ClassLabels(dtype, tuple(values))
+
+
+def _row_shape(model: Any, method: str) -> tuple[int, ...]:
+    """The shape of one row's answer: () or (k,)."""
+    return tuple(np.shape(answer_to_a_row(model, method))[1:])
+
+
+def answer_to_a_row(model: Any, method: str) -> Any:
+    """What the last estimator's method returns for one row of zeros, or of ones where it refuses zeros."""
+    last = final_estimator(model)
+    problem: Exception | None = None
+    for value in (0.0, 1.0):
+        row = np.full((1, last.n_features_in_), value)
+        try:
+            with quiet_names(), np.errstate(all="ignore"):
+                answer = getattr(last, method)(as_fitted(last, row))
+        except ValueError as exc:
+            problem = exc
+        else:
+            return answer.toarray() if hasattr(answer, "toarray") else answer
+    raise UnsupportedModelError(
+        f"{type(last).__name__}: {method} refuses a row of zeros and one of ones, so the shape of its "
+        f"output is unknown: {problem}"
+    ) from problem
