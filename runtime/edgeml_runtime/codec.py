@@ -2,7 +2,8 @@
 
 One reading of a dataclass' annotations serves the manifest, measurements and device profiles: a field that
 is missing, unknown, of the wrong type or not finite is refused with its path (`files[2].sha256`).
-Understood: dataclasses, `str int float bool`, `Literal`, `X | None`, `tuple[T, ...]`, `Mapping[str, T]`.
+Understood: dataclasses, unions of dataclasses told apart by their field `kind`, `str int float bool`,
+`Literal`, `X | None`, `tuple[T, ...]`, `tuple[A, B]`, `Mapping[str, T]`.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def _decode(hint: Any, value: Any, where: str) -> Any:
     if origin is tuple:
         if not isinstance(value, list):
             raise CodecError(f"{where}: expected a list, got {_kind(value)}")
-        return tuple(_decode(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+        return _decode_tuple(arguments, value, where)
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(value, dict):
             raise CodecError(f"{where}: expected a table, got {_kind(value)}")
@@ -90,15 +91,37 @@ def _decode(hint: Any, value: Any, where: str) -> Any:
     return _decode_scalar(hint, value, where)
 
 
+def _decode_tuple(arguments: tuple[Any, ...], value: list[Any], where: str) -> tuple[Any, ...]:
+    if arguments[-1] is Ellipsis:
+        return tuple(_decode(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+    if len(value) != len(arguments):
+        raise CodecError(f"{where}: expected {len(arguments)} items, got {len(value)}")
+    pairs = zip(arguments, value, strict=True)
+    return tuple(_decode(hint, item, f"{where}[{i}]") for i, (hint, item) in enumerate(pairs))
+
+
 def _decode_union(arguments: tuple[Any, ...], value: Any, where: str) -> Any:
     if value is None and type(None) in arguments:
         return None
     options = [a for a in arguments if a is not type(None)]
+    if len(options) > 1 and all(map(dataclasses.is_dataclass, options)):
+        return _decode_kind(options, value, where)
     for option in options[:-1]:
         # Scalars only: `bool | int | float | str` picks the exact type, never a coercion.
         if type(value) is option:
             return _decode_scalar(option, value, where)
     return _decode(options[-1], value, where)
+
+
+def _decode_kind(options: list[Any], value: Any, where: str) -> Any:
+    """One of several dataclasses, by the name in its field `kind`."""
+    if not isinstance(value, dict):
+        raise CodecError(f"{where}: expected a table, got {_kind(value)}")
+    kinds = {typing.get_args(_hints(option)["kind"])[0]: option for option in options}
+    kind = value.get("kind")
+    if not isinstance(kind, str) or kind not in kinds:
+        raise CodecError(f"{where}.kind: expected one of {', '.join(kinds)}, got {_kind(kind)}")
+    return decode(kinds[kind], value, where)
 
 
 def _decode_scalar(hint: Any, value: Any, where: str) -> Any:

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from edgeml_runtime.affine import QUANTIZED_DTYPES, Affine, Array, Quantizer
+from edgeml_runtime.encodings import Encoding
 from edgeml_runtime.errors import SignatureError
 
 __all__ = [
@@ -40,6 +41,10 @@ class TensorSpec:
     `dtype` is what the artifact stores; `real_dtype` what callers see. `allow_nan`: missing values are input.
     `columns`: names along the second axis where the model was trained on named ones. Files are read by these
     names; a DataFrame with others, or in another order, is refused.
+
+    `encoding`: how the runtime makes this tensor, float32[batch, width] to callers, of what they pass.
+    `source`: the column or input of theirs that it is made of, "" for its own name; several tensors may have
+    one source.
     """
 
     name: str
@@ -48,6 +53,8 @@ class TensorSpec:
     affine: Affine | None = None
     allow_nan: bool = False
     columns: tuple[str, ...] = ()
+    source: str = ""
+    encoding: Encoding | None = None
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -66,6 +73,22 @@ class TensorSpec:
             columns = len(self.affine.scale)
             if columns > 1 and self.shape[-1:] != (columns,):
                 raise ValueError(f"affine has {columns} columns, shape {self.shape} has not")
+        self._check_encoding()
+
+    def _check_encoding(self) -> None:
+        if self.encoding is None:
+            return
+        width = self.encoding.width
+        if self.columns or self.real_dtype != "float32" or self.shape[1:] != (width,):
+            made = f"float32[batch, {width}] without names of columns"
+            raise ValueError(
+                f"{self.encoding.kind} make {made}, not {self.real_dtype}{format_shape(self.shape)}"
+            )
+
+    @property
+    def source_name(self) -> str:
+        """The column or input of the caller's that this tensor is made of."""
+        return self.source or self.name
 
     @property
     def real_dtype(self) -> str:
@@ -122,11 +145,16 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """Inputs and outputs in the artifact's order, and the methods they implement."""
+    """Inputs and outputs in the artifact's order, and the methods they implement.
+
+    `columns`: the table that a model with an input for each column was fitted on, in its order, with the
+    columns that the model does not use and no input has as its source. Empty for all other models.
+    """
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     methods: tuple[Method, ...]
+    columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for what, specs in (("input", self.inputs), ("output", self.outputs)):
@@ -138,6 +166,15 @@ class Signature:
         outputs = {s.name: s for s in self.outputs}
         for method in self.methods:
             _check_method(method, outputs)
+        _check_columns(self.columns, self.inputs)
+        described = [s.name for s in self.outputs if s.source or s.encoding is not None]
+        if described:
+            raise ValueError(f"output {described[0]!r} has a source or an encoding, which only inputs have")
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What callers pass, by name: the columns or inputs that the artifact's tensors are made of."""
+        return tuple(dict.fromkeys(spec.source_name for spec in self.inputs))
 
     def output(self, name: str) -> TensorSpec:
         """The output of that name."""
@@ -153,6 +190,18 @@ class Signature:
                 return method
         known = ", ".join(m.name for m in self.methods)
         raise SignatureError(f"this model has no {name}; it has {known}")
+
+
+def _check_columns(columns: tuple[str, ...], inputs: tuple[TensorSpec, ...]) -> None:
+    if len(set(columns)) != len(columns):
+        raise ValueError(f"columns must be different from each other, got {', '.join(columns)}")
+    for spec in inputs if columns else ():
+        if spec.source_name not in columns:
+            raise ValueError(
+                f"input {spec.name!r} is made of {spec.source_name!r}, which is not among the columns"
+            )
+        if spec.columns or (spec.encoding is None and spec.shape[1:] != (1,)):
+            raise ValueError(f"input {spec.describe()} is not one column of a table: [batch, 1]")
 
 
 def _check_method(method: Method, outputs: dict[str, TensorSpec]) -> None:
