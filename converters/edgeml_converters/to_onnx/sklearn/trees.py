@@ -25,7 +25,7 @@ class Tree:
     """One binary tree over nodes 0 (the root) to n - 1; a leaf's left and right are -1.
 
     feature, left, right: int64[n]; threshold: float64[n], go left when x <= threshold; missing_left: bool[n],
-    NaN goes left; weights: float64[n, targets], read at leaves.
+    NaN goes left; weights: float64[n, k], read at leaves, added to the k targets from `target` on.
     """
 
     feature: Array
@@ -34,6 +34,7 @@ class Tree:
     right: Array
     missing_left: Array
     weights: Array
+    target: int = 0
 
 
 def check(tree: Tree, features: int, what: str) -> None:
@@ -56,8 +57,10 @@ def from_cython(tree: Any, weights: Array, features: int, what: str) -> Tree:
     return checked
 
 
-def ensemble(emitter: Emitter, x: str, trees: Sequence[Tree], *, single: bool = True) -> str:
-    """The sum of the trees' leaf weights: float32[n, targets].
+def ensemble(
+    emitter: Emitter, x: str, trees: Sequence[Tree], *, single: bool = True, targets: int | None = None
+) -> str:
+    """The sum of the trees' leaf weights: float32[n, targets], as many as leaves have weights if not said.
 
     single: the trees read their input rounded to float32, as all of scikit-learn's but histogram boosting.
     """
@@ -74,14 +77,15 @@ def ensemble(emitter: Emitter, x: str, trees: Sequence[Tree], *, single: bool = 
     # A leaf lists the targets it adds to; zeros may be left out, except that every leaf must be listed.
     listed = (weights != 0) & leaf[:, None]
     listed[leaf & ~listed.any(axis=1), 0] = True
-    rows, targets = np.nonzero(listed)
+    rows, columns = np.nonzero(listed)
+    starts = np.repeat([tree.target for tree in trees], sizes)
     with np.errstate(over="ignore"):
         weights32 = weights.astype(np.float32)
     return emitter.add(
         "TreeEnsembleRegressor",
         x,
         domain=ML,
-        n_targets=weights.shape[1],
+        n_targets=targets or weights.shape[1],
         aggregate_function="SUM",
         post_transform="NONE",
         nodes_treeids=tree_ids.tolist(),
@@ -96,8 +100,8 @@ def ensemble(emitter: Emitter, x: str, trees: Sequence[Tree], *, single: bool = 
         ).tolist(),
         target_treeids=tree_ids[rows].tolist(),
         target_nodeids=node_ids[rows].tolist(),
-        target_ids=targets.tolist(),
-        target_weights=weights32[rows, targets].tolist(),
+        target_ids=(starts[rows] + columns).tolist(),
+        target_weights=weights32[rows, columns].tolist(),
     )
 
 
