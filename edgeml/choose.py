@@ -181,7 +181,9 @@ def _explain(outcomes: Sequence[Outcome]) -> Explanation:
 def _relaxations(judged: Sequence[Outcome]) -> tuple[Relaxation, ...]:
     """For each least set of limits the candidate that comes closest while breaking just these."""
     nearest: dict[frozenset[str], Outcome] = {}
-    for outcome in sorted(judged, key=_distance):
+    # No limit of the user's allows another decision than the original's on its own thresholds.
+    relaxable = [o for o in judged if all(v.gate != "boundaries" for v in _broken(o))]
+    for outcome in sorted(relaxable, key=_distance):
         nearest.setdefault(frozenset(v.gate for v in _broken(outcome)), outcome)
     smallest = [o for gates, o in nearest.items() if not any(other < gates for other in nearest)]
     found = [Relaxation(o.candidate.name, tuple(map(_relaxed, _broken(o)))) for o in smallest]

@@ -11,11 +11,12 @@ from typing import Literal
 
 import numpy as np
 
+from edgeml.boundaries import BoundaryParity, BoundaryRows, compare_boundaries
 from edgeml.build import Trial
 from edgeml.cost import measure_apart
 from edgeml.devices import DeviceProfile, is_host
 from edgeml.pack import bundle_of
-from edgeml.parity import Parity, compare
+from edgeml.parity import MinimalCase, Parity, compare
 from edgeml.plan import Candidate
 from edgeml.reference import Reference, as_arrays, predicted_labels, task_score
 from edgeml_converters.model import Artifact, Data, TrainedModel, take_rows
@@ -52,12 +53,19 @@ class Outcome:
     status: Literal["fits", "exceeds", "failed"]
     verdicts: tuple[Verdict, ...] = ()
     parity: Parity | None = None
+    boundaries: BoundaryParity | None = None
     accuracy: Accuracy | None = None
     size_bytes: int | None = None
     measurement: Measurement | None = field(default=None, repr=False)
     artifact: Artifact | None = field(default=None, repr=False)
     bundle: Bundle | None = field(default=None, repr=False)
     error: EdgeMLError | None = None
+    minimal_case: MinimalCase | None = None
+
+    @property
+    def disagrees(self) -> bool:
+        """Whether it does something else than the original, which float32 never should."""
+        return any(v.gate in ("parity", "boundaries") and v.status == "failed" for v in self.verdicts)
 
     @property
     def latency_ms(self) -> float | None:
@@ -81,6 +89,7 @@ class Gates:
     golden: Data
     reference: Reference
     synthetic: bool
+    boundaries: BoundaryRows | None = None
 
 
 def judge(trial: Trial, gates: Gates, provenance: Provenance) -> Outcome:
@@ -98,21 +107,21 @@ def judge(trial: Trial, gates: Gates, provenance: Provenance) -> Outcome:
             provenance=provenance,
         )
         session = Session(bundle)
-        methods = gates.model.signature.methods
-        results = {m.name: _answers(session, m.name, gates.rows) for m in methods}
-        labels = predicted_labels(gates.model, results[methods[0].name])
+        results, labels = answers(session, gates.model, gates.rows)
         parity = compare(gates.reference, results, labels)
         if parity.lost:
             return Outcome(trial.candidate, "failed", artifact=artifact, error=_lost(artifact, parity))
+        boundaries = _at_boundaries(session, artifact, gates)
         measurement = measure_apart(bundle)
     except EngineError as error:
         return Outcome(trial.candidate, "failed", artifact=artifact, error=error)
-    predicted = labels if labels is not None else results[methods[0].name][0]
+    predicted = labels if labels is not None else results[gates.model.signature.methods[0].name][0]
     accuracy = _accuracy(gates, predicted)
     size_bytes = len(artifact.content)
     verdicts = (
         _size(size_bytes, gates.budget),
         _parity(artifact.scheme, parity, gates),
+        *(() if boundaries is None else (_boundary_verdict(boundaries),)),
         *(() if accuracy is None else (_accuracy_verdict(accuracy, gates.budget),)),
         *_cost(measurement, gates),
     )
@@ -122,6 +131,7 @@ def judge(trial: Trial, gates: Gates, provenance: Provenance) -> Outcome:
         "exceeds" if failed else "fits",
         verdicts,
         parity,
+        boundaries,
         accuracy,
         size_bytes,
         measurement,
@@ -130,11 +140,30 @@ def judge(trial: Trial, gates: Gates, provenance: Provenance) -> Outcome:
     )
 
 
+def answers(session: Session, model: TrainedModel, data: Data) -> tuple[dict[str, list[Array]], Array | None]:
+    """Every method's results on every row, and the labels they imply."""
+    methods = model.signature.methods
+    results = {m.name: _answers(session, m.name, data) for m in methods}
+    return results, predicted_labels(model, results[methods[0].name])
+
+
 def _answers(session: Session, method: str, data: Data) -> list[Array]:
-    """The method's results on every row, in batches: activations for all rows at once may not fit."""
+    """One method's results, in batches: activations for all rows at once may not fit."""
     batches = np.array_split(np.arange(len(data)), -(-len(data) // BATCH_ROWS))
     parts = [as_arrays(session.call(method, take_rows(data.x, rows))) for rows in batches]
     return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+
+
+def _at_boundaries(session: Session, artifact: Artifact, gates: Gates) -> BoundaryParity | None:
+    if gates.boundaries is None or artifact.scheme != "float32":
+        return None
+    return compare_boundaries(gates.boundaries, *answers(session, gates.model, gates.boundaries.rows))
+
+
+def _boundary_verdict(boundaries: BoundaryParity) -> Verdict:
+    taken = f"{boundaries.rows}" + ("" if boundaries.rows == boundaries.total else f" of {boundaries.total}")
+    detail = f"{len(boundaries.flips)} of {taken} rows on thresholds, edges and missing values differ"
+    return _limit("boundaries", len(boundaries.flips) / boundaries.rows, 0.0, "of rows", detail)
 
 
 def _lost(artifact: Artifact, parity: Parity) -> ConversionError:

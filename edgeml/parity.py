@@ -67,6 +67,22 @@ class Parity:
         return sum(m.lost for m in self.methods)
 
 
+@dataclass(frozen=True, slots=True)
+class MinimalCase:
+    """What still differs: the model's kind, how it was cut down, the row's values that matter, both answers.
+
+    `features`: by name or index, those that cannot be set to 0; `margin`: as in Flip.
+    """
+
+    kind: str
+    cut: tuple[str, ...]
+    features: tuple[tuple[str, float], ...]
+    features_in_all: int
+    expected: str
+    got: str
+    margin: float | None
+
+
 def compare(reference: Reference, results: dict[str, list[Array]], labels: Array | None) -> Parity:
     """Compare results by method, and the labels they imply, with the reference on the same rows."""
     rows = len(next(iter(reference.results.values()))[0])

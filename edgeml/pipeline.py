@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from edgeml.boundaries import boundary_rows
 from edgeml.build import build
 from edgeml.choose import OBJECTIVES, Choice, Explanation, choose
 from edgeml.data import Split, calibration_feeds, check_data, digest, read_data, split, synthetic
 from edgeml.devices import DeviceProfile, load_device
 from edgeml.judge import Gates, Outcome, judge
+from edgeml.minimal_case import minimal_case
 from edgeml.pack import golden_data, provenance_of, with_verdicts
 from edgeml.plan import Candidate, LeftOut, Plan, check_names, plan
 from edgeml.reference import Reference, consult, read_targets
@@ -139,6 +141,7 @@ def compile(
         golden=golden_data(rows.judging, reference),
         reference=reference,
         synthetic=rows.synthetic,
+        boundaries=boundary_rows(trained, rows.judging),
     )
     data_digest = (
         digest(rows.calibration) if rows.synthetic else digest(rows.judging) + digest(rows.calibration)
@@ -154,7 +157,11 @@ def compile(
             data_digest,
             {"seed": seed, "objective": objective, "calibration_rows": len(rows.calibration)},
         )
-        outcomes.append(judge(trial, gates, provenance))
+        outcome = judge(trial, gates, provenance)
+        if outcome.disagrees and candidate.scheme == "float32":
+            report(f"cutting down what {candidate.name} gets wrong", number, len(planned.candidates))
+            outcome = replace(outcome, minimal_case=minimal_case(trained, outcome, gates))
+        outcomes.append(outcome)
     report("choosing", len(outcomes), len(outcomes))
     _raise_if_none_built(outcomes)
     return Result(

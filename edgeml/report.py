@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from edgeml_runtime.cli import describe_verdict, printable
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from edgeml.choose import RelaxedLimit
     from edgeml.judge import Outcome
+    from edgeml.parity import Flip
     from edgeml.pipeline import Result
 
 REPORT_FORMAT = 1
@@ -60,6 +62,8 @@ def _outcome_document(outcome: Outcome) -> dict[str, Any]:
         "size_bytes": outcome.size_bytes,
         "accuracy": encode(outcome.accuracy),
         "parity": encode(outcome.parity),
+        "boundaries": encode(outcome.boundaries),
+        "minimal_case": encode(outcome.minimal_case),
         "float_operators": [] if outcome.artifact is None else encode(outcome.artifact.float_operators),
         "verdicts": encode(outcome.verdicts),
         "measurement": encode(outcome.measurement),
@@ -95,6 +99,8 @@ def print_result(result: Result, console: Console) -> None:
         broken = [v for v in outcome.verdicts if v.status == "failed"]
         for text in [describe_verdict(v) for v in broken] + ([str(outcome.error)] if outcome.error else []):
             _say(console, f"  {outcome.candidate.name}: {text}")
+        for text in _differing_rows(outcome):
+            _say(console, f"    {text}")
     for reason, names in _by_reason(result).items():
         _say(console, f"  left out {', '.join(names)}: {reason}")
     for passed_over in result.choice.passed_over:
@@ -115,10 +121,27 @@ def print_result(result: Result, console: Console) -> None:
         _say(console, f"  in float: {operator.count} x {operator.operator}: {operator.reason}")
     flips = chosen.parity.flips if chosen.parity else ()
     for flip in flips[:FLIPS_SHOWN]:
-        margin = "" if flip.margin is None else f", margin {flip.margin:.3g}"
-        _say(console, f"  row {flip.row}: original {flip.expected}, artifact {flip.got}{margin}")
+        _say(console, f"  {_flip(flip)}")
     if len(flips) > FLIPS_SHOWN:
         _say(console, f"  ... and {len(flips) - FLIPS_SHOWN} more rows; --json lists all")
+
+
+def _differing_rows(outcome: Outcome) -> Iterator[str]:
+    """The worst boundary rows of an outcome and the least that goes wrong."""
+    for flip in outcome.boundaries.flips[:FLIPS_SHOWN] if outcome.boundaries else ():
+        yield f"boundary {_flip(flip)}"
+    case = outcome.minimal_case
+    if case is not None:
+        cut = f" ({'; '.join(case.cut)})" if case.cut else ""
+        values = ", ".join(f"{name} = {value}" for name, value in case.features) or "all features 0"
+        rest = f", the other {case.features_in_all - len(case.features)} features 0" if case.features else ""
+        yield f"minimal case: {case.kind}{cut} on the row {values}{rest}: "
+        yield f"  original {case.expected}, artifact {case.got}"
+
+
+def _flip(flip: Flip) -> str:
+    margin = "" if flip.margin is None else f", margin {flip.margin:.3g}"
+    return f"row {flip.row}: original {flip.expected}, artifact {flip.got}{margin}"
 
 
 def _relaxed(limit: RelaxedLimit) -> str:

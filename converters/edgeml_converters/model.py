@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -49,6 +49,23 @@ class Artifact:
     content: bytes = field(repr=False)
     signature: Signature
     float_operators: tuple[FloatOperator, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Boundaries:
+    """Rows on which a model's decisions turn, of the kind its `Data.x` is, out of `total` such rows."""
+
+    rows: Any = field(repr=False)
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """A part of a model: what it is, the framework's own object, and how its rows are made of the model's."""
+
+    what: str
+    model: Any = field(repr=False)
+    rows: Callable[[Any], Any] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from edgeml_converters.model import Artifact, TrainedModel
+from edgeml_converters.model import Artifact, Boundaries, Reduction, TrainedModel
 from edgeml_runtime.signature import Array
 
 Subject = TrainedModel | Artifact
@@ -36,6 +36,9 @@ class Source:
     describe: Callable[[Any, str], TrainedModel]  # (live object, name)
     predict: Callable[[TrainedModel, str, Any], Any]  # (model, method, x): what the framework itself returns
     scores: Callable[[TrainedModel, Any], Array | None]  # [n, classes] to take margins from, or None
+    # (model, ordinary rows, most rows to give): rows on the model's thresholds, edges and categories
+    boundaries: Callable[[TrainedModel, Any, int], Boundaries | None] | None = None
+    reductions: Callable[[Any], Iterator[Reduction]] | None = None  # live object -> parts of it
 
 
 @dataclass(frozen=True, slots=True)

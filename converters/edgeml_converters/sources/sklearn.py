@@ -8,9 +8,11 @@ import numpy as np
 
 from edgeml_converters.model import TrainedModel, as_feeds
 from edgeml_converters.registry import Source
+from edgeml_converters.sources.sklearn_boundaries import boundary_rows
 from edgeml_converters.sources.sklearn_digest import digest
 from edgeml_converters.sources.sklearn_files import PICKLE_SUFFIXES, load
 from edgeml_converters.sources.sklearn_interface import interface, task_of
+from edgeml_converters.sources.sklearn_reductions import reductions
 from edgeml_converters.sources.sklearn_rows import as_fitted, quiet_names
 from edgeml_converters.sources.sklearn_structure import estimators, object_columns, steps, takes_nan
 from edgeml_converters.sources.sklearn_trees import check_trees
@@ -144,4 +146,6 @@ SOURCE = Source(
     describe=_describe,
     predict=_predict,
     scores=_scores,
+    boundaries=boundary_rows,
+    reductions=reductions,
 )

@@ -38,12 +38,13 @@ def check_tree(feature: Array, threshold: Array, left: Array, right: Array, feat
 def check_trees(model: Any) -> None:
     """Every tree anywhere in a model: a file can hold arrays that no fit gives, and predicting reads them."""
     for path, estimator in estimators(model):
-        for i, tree in enumerate(_trees(estimator)):
+        for i, tree in enumerate(trees_of(estimator)):
             what = f"{path} ({type(estimator).__name__}), tree {i}"
             check_tree(*tree, features=int(estimator.n_features_in_), what=what)
 
 
-def _trees(estimator: Any) -> Iterator[tuple[Array, Array, Array, Array]]:
+def trees_of(estimator: Any) -> Iterator[tuple[Array, Array, Array, Array]]:
+    """Each tree's features, thresholds, left and right children (-1 for leaves), one entry a node."""
     # Forests and boosting hold their trees as parameters; members of other ensembles are steps of their own.
     members: Any = [] if children(estimator) else np.ravel(getattr(estimator, "estimators_", []))
     for member in (estimator, *members):
