@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from edgeml_converters.model import Task
+from edgeml_converters.sources.sklearn_refused import REFUSED
 from edgeml_converters.sources.sklearn_rows import as_fitted, quiet_names
 from edgeml_converters.sources.sklearn_structure import final_estimator
 from edgeml_runtime.errors import UnsupportedModelError
@@ -27,10 +28,13 @@ def task_of(model: Any, name: str) -> Task:
     """What the estimator does; raises UnsupportedModelError for one that does nothing with new rows."""
     from sklearn.utils import get_tags
 
+    reason = REFUSED.get(type(model).__name__)
+    if reason is not None:
+        raise UnsupportedModelError(f"{name} ({type(model).__name__}) cannot be compiled: {reason}")
     kind = get_tags(model).estimator_type
     if kind == "density_estimator" and hasattr(model, "predict"):
         return "clustering"  # mixtures
-    if kind in _TASKS:
+    if kind in _TASKS and (kind != "clusterer" or hasattr(model, "predict")):
         return _TASKS[kind]
     for method, task in _UNTAGGED.items():
         if hasattr(model, method):
@@ -41,7 +45,8 @@ def task_of(model: Any, name: str) -> Task:
     )
 
 
-_UNTAGGED: dict[str, Task] = {"transform": "transform", "score_samples": "density"}
+# Rankers give values and have no tag.
+_UNTAGGED: dict[str, Task] = {"transform": "transform", "score_samples": "density", "predict": "regression"}
 
 
 def targets_of(model: Any) -> Targets:
@@ -72,10 +77,6 @@ def interface(model: Any, task: Task, name: str) -> Interface:
     elif task == "detection" and hasattr(model, "predict"):
         add("predict", "label", (), "int64", labels=(ClassLabels("int64", (-1, 1)),))
     elif task == "clustering":
-        if not hasattr(model, "predict"):
-            raise UnsupportedModelError(
-                f"{name} ({type(model).__name__}) cannot assign rows that it was not fitted on (no predict)"
-            )
         add("predict", "label", (), "int64")
         if hasattr(model, "predict_proba"):
             add("predict_proba", "probabilities", _row_shape(model, "predict_proba"))

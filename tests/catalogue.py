@@ -1,0 +1,130 @@
+"""What every specimen of the zoo becomes in every format and how far its answers are from the framework's.
+
+Conversions are shared by all tests of one run. `table()` is docs/sklearn-support.md, written by
+`python tests/catalogue.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from zoo import ZOO
+
+from edgeml.pack import bundle_of, provenance_of
+from edgeml.reference import as_arrays
+from edgeml_converters.intake import describe, source_of
+from edgeml_converters.model import Artifact, Data, TrainedModel, take_rows
+from edgeml_converters.registry import converters, routes
+from edgeml_runtime.manifest import Budget
+from edgeml_runtime.session import Session
+
+FORMATS = ("onnx", "tflite")
+MARGIN = 1e-5  # of labels that float32 may decide otherwise
+TABLE = Path(__file__).parent.parent / "docs" / "sklearn-support.md"
+
+
+@functools.cache
+def described(name: str) -> TrainedModel:
+    """The specimen's model as its source describes it."""
+    return describe(ZOO[name]().model, name)
+
+
+@functools.cache
+def artifact(name: str, target: str) -> Artifact:
+    """The specimen in float32, over the shortest route."""
+    model = described(name)
+    route = routes(model.kind, target)[0]
+    subject: Any = model
+    if len(route) > 1:  # the hub, made once for all formats
+        subject = artifact(name, route[-2].target)
+    return route[-1].convert(subject, "float32", None)
+
+
+def session(name: str, target: str) -> Session:
+    """The specimen's bundle, opened as a user opens it."""
+    model, rows = described(name), Data(take_rows(ZOO[name]().x, np.arange(2)))
+    provenance = provenance_of(model, target, (), "", {})
+    bundle = bundle_of(artifact(name, target), model, rows, device="", budget=Budget(), provenance=provenance)
+    return Session(bundle)
+
+
+@functools.cache
+def differences(name: str, target: str) -> Mapping[str, float]:
+    """By method: the largest difference on the specimen's rows as a share of the largest value.
+
+    For labels: the share of rows that differ though their margin is above MARGIN.
+    """
+    specimen, model, opened = ZOO[name](), described(name), session(name, target)
+    source, found = source_of(model), {}
+    for method in model.signature.methods:
+        wanted = as_arrays(source.predict(model, method.name, specimen.x))
+        got = as_arrays(opened.call(method.name, specimen.x))
+        is_label = bool(method.labels) or (model.task == "clustering" and method.name == "predict")
+        if is_label:
+            differ = np.asarray(wanted[0] != got[0]).reshape(len(got[0]), -1).any(axis=1)
+            scores = source.scores(model, specimen.x) if differ.any() else None
+            if scores is not None:
+                best = np.sort(scores, axis=1)
+                differ &= best[:, -1] - best[:, -2] > MARGIN
+            found[method.name] = float(differ.mean())
+        else:
+            found[method.name] = max(_share(w, g) for w, g in zip(wanted, got, strict=True))
+    return found
+
+
+def _share(wanted: Any, got: Any) -> float:
+    if wanted.shape != got.shape:
+        return math.inf
+    wanted, got = wanted.astype(np.float64), got.astype(np.float64)
+    finite = np.isfinite(wanted)
+    if not np.array_equal(np.nan_to_num(wanted[~finite]), np.nan_to_num(got[~finite])):
+        return math.inf
+    scale = float(np.abs(wanted[finite]).max(initial=0.0)) or 1.0
+    return float(np.abs(wanted - got)[finite].max(initial=0.0)) / scale
+
+
+METHODS = ("predict", "predict_proba", "decision_function", "score_samples", "transform")
+
+
+@functools.cache
+def estimator_methods() -> Mapping[str, tuple[str, ...]]:
+    """The methods for new rows of every estimator that scikit-learn lists, the experimental ones included."""
+    from sklearn.experimental import enable_halving_search_cv, enable_iterative_imputer  # noqa: F401
+    from sklearn.utils import all_estimators
+
+    return {name: tuple(m for m in METHODS if hasattr(cls, m)) for name, cls in all_estimators()}
+
+
+@functools.cache
+def proven() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+    """By class and method: the specimens of which it is the last estimator and whose signature has the method."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for name in ZOO:
+        model = described(name)
+        for kind in {type(model.model).__name__, type(_last(model.model)).__name__}:
+            for method in model.signature.methods:
+                found.setdefault(kind, {}).setdefault(method.name, []).append(name)
+    return {kind: {m: tuple(names) for m, names in methods.items()} for kind, methods in found.items()}
+
+
+def _last(model: Any) -> Any:
+    return _last(model.steps[-1][1]) if type(model).__name__ == "Pipeline" else model
+
+
+if __name__ == "__main__":
+    import traceback
+
+    for name in sys.argv[1:] or ZOO:
+        for target in os.environ.get("FORMATS", "onnx,tflite").split(","):
+            try:
+                print(name, target, {k: f"{v:.1e}" for k, v in differences(name, target).items()}, flush=True)
+            except Exception as e:
+                print(name, target, "ERR", type(e).__name__, str(e)[:300], flush=True)
