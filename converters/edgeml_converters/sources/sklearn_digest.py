@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from edgeml_converters.sources.boosted_content import content
+
 # Measured times, not parameters.
 _LEFT_OUT = frozenset({"cv_results_", "refit_time_", "fit_time_"})
 
@@ -67,6 +69,9 @@ def _update_array(sha: Any, array: np.ndarray[Any, Any], above: tuple[int, ...])
 
 def _state(value: Any) -> Any:
     """What an object would pickle, as plain values."""
+    compiled = content(value)
+    if compiled is not None:
+        return compiled
     attributes = getattr(value, "__dict__", None)
     if attributes:
         # Not __getstate__: estimators add scikit-learn's version to it, which is not the model's.

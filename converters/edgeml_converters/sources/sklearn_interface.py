@@ -58,7 +58,9 @@ def targets_of(model: Any) -> Targets:
         if hasattr(model, "predict_proba") and not isinstance(answer_to_a_row(model, "predict_proba"), list):
             return "indicator"
         return "several"
-    return "one" if np.ndim(answer_to_a_row(model, "predict")) == 1 else "indicator"
+    columns = np.shape(answer_to_a_row(model, "predict"))[1:]
+    # CatBoost gives the labels of several classes as one column.
+    return "one" if columns == () or (columns == (1,) and len(model.classes_) > 1) else "indicator"
 
 
 def interface(model: Any, task: Task, name: str) -> Interface:
@@ -93,14 +95,17 @@ def _classes(model: Any, name: str, outputs: list[TensorSpec], methods: list[Met
     """The label and the probabilities of a classifier."""
     targets = targets_of(model)
     proba = hasattr(model, "predict_proba")
+    answer = answer_to_a_row(model, "predict")
     if targets == "one":
-        tables: tuple[ClassLabels, ...] = (_labels(model.classes_, name),)
+        classes = np.asarray(model.classes_)
+        # XGBoost answers in int32 with some objectives.
+        whole = classes.dtype.kind in "iu" and answer.dtype.kind in "iu"
+        tables: tuple[ClassLabels, ...] = (_labels(classes.astype(answer.dtype) if whole else classes, name),)
     elif isinstance(model.classes_, list):
         tables = tuple(_labels(classes, name) for classes in model.classes_)
     else:
-        answer = answer_to_a_row(model, "predict")
         tables = (_labels(np.array([0, 1], answer.dtype), name),) * answer.shape[1]
-    columns = () if targets == "one" else (len(tables),)
+    columns = answer.shape[1:] if targets == "one" else (len(tables),)
     outputs.append(TensorSpec("label", "int64", (None, *columns)))
     methods.append(Method("predict", ("label",), labels=tables))
     if not proba:

@@ -57,6 +57,8 @@ def _emit(emitter: Emitter, model: TrainedModel) -> dict[str, str]:
     for name in _COLUMNS & set(wanted):
         if len(wanted[name].shape) == 1:
             tensors[name] = emitter.flat(tensors[name])
+    if "classify" in roles_of(model) and len(wanted["label"].shape) == 2:
+        tensors["label"] = emitter.add("Unsqueeze", tensors["label"], emitter.constant([1], "int64"))
     return tensors
 
 

@@ -11,6 +11,8 @@ from edgeml_converters.sources.sklearn_structure import children
 from edgeml_converters.to_onnx.sklearn.emitter import Rules
 from edgeml_converters.to_onnx.sklearn.fallback import skl2onnx_takes
 
+_KNOWN = ("sklearn", "lightgbm", "xgboost", "catboost")
+
 
 def roles_of(model: TrainedModel) -> tuple[str, ...]:
     """The roles in `Rules` that give the outputs of a model's methods."""
@@ -36,7 +38,7 @@ def unsupported(model: Any, role: str, rules: Rules, path: str) -> Iterator[str]
     """A reason for each estimator, by path and class, that no rule takes in that role."""
     kind = type(model).__name__
     where = f"{path} ({kind})"
-    if not type(model).__module__.startswith("sklearn."):
+    if type(model).__module__.partition(".")[0] not in _KNOWN:
         yield (
             f"{where}: is defined in {type(model).__module__}, not in scikit-learn; "
             "what it computes is not known"

@@ -9,16 +9,22 @@ from edgeml_converters.to_onnx.sklearn import (
     composition,
     ensembles,
     histogram_boosting,
+    isolation,
     kernels,
+    lightgbm_trees,
     linear,
+    mixtures,
     neighbors,
+    outliers,
     preprocessing,
     trees,
+    xgboost_trees,
 )
 from edgeml_converters.to_onnx.sklearn.emitter import Rules
 
 _MODULES = (
-    bayes, composition, ensembles, histogram_boosting, kernels, linear, neighbors, preprocessing, trees,
+    bayes, composition, ensembles, histogram_boosting, isolation, kernels, lightgbm_trees, linear,
+    mixtures, neighbors, outliers, preprocessing, trees, xgboost_trees,
 )  # fmt: skip
 
 
