@@ -80,10 +80,15 @@ def check_feeds(
             f"expected inputs {', '.join(s.describe() for s in specs)}; {'; '.join(problems)}"
         )
     arrays = [check_input(spec, feeds[spec.name], strict=strict) for spec in specs]
-    if len({a.shape[0] for a, s in zip(arrays, specs, strict=True) if s.shape[:1] == (None,)}) > 1:
-        sizes = ", ".join(f"{s.name} {a.shape[0]}" for s, a in zip(specs, arrays, strict=True))
-        raise SignatureError(f"inputs differ in their number of rows: {sizes}")
+    check_rows(specs, arrays)
     return arrays
+
+
+def check_rows(specs: tuple[TensorSpec, ...], arrays: list[Array]) -> None:
+    """Refuse inputs of different numbers of rows; raises SignatureError."""
+    if len({a.shape[0] for a, s in zip(arrays, specs, strict=True) if s.shape[:1] == (None,)}) > 1:
+        sizes = ", ".join(f"{s.source_name} {a.shape[0]}" for s, a in zip(specs, arrays, strict=True))
+        raise SignatureError(f"inputs differ in their number of rows: {sizes}")
 
 
 def check_input(spec: TensorSpec, value: Any, *, strict: bool = False) -> Array:

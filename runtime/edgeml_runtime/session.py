@@ -14,6 +14,7 @@ from edgeml_runtime.affine import Quantizer
 from edgeml_runtime.bundle import Bundle, read_bundle
 from edgeml_runtime.engines import choose_engine
 from edgeml_runtime.errors import EngineError, EngineFailedError, InputError, SignatureError
+from edgeml_runtime.feeds import Intake
 from edgeml_runtime.inputs import InputGate, check_feeds
 from edgeml_runtime.signature import Array, Method, dequantize, quantize
 
@@ -26,7 +27,7 @@ class Session:
     Callers pass and get real values: where the artifact is quantized, the session converts at the edge.
     """
 
-    __slots__ = ("_calls", "_gate", "_handle", "_pid", "bundle", "engine", "signature", "threads")
+    __slots__ = ("_calls", "_gate", "_handle", "_intake", "_pid", "bundle", "engine", "signature", "threads")
 
     def __init__(self, bundle: Bundle, *, engine: str | None = None, threads: int = 1) -> None:
         if not 1 <= threads <= MAX_THREADS:
@@ -39,14 +40,17 @@ class Session:
         self._pid = os.getpid()
         self._handle = chosen.open(bundle.artifact, self.signature, threads)
         inputs = self.signature.inputs
-        self._gate = InputGate(inputs[0]) if len(inputs) == 1 else None
+        plain = len(inputs) == 1 and inputs[0].encoding is None and not self.signature.columns
+        self._gate = InputGate(inputs[0]) if plain else None
+        self._intake = Intake(self.signature)
         self._calls = {method.name: _Call(self, method) for method in self.signature.methods}
 
     def predict(self, x: Any) -> Any:
         """What the original model's `predict` returns for rows `x`: class labels or values.
 
-        x: [batch, ...] as the signature says, or a mapping of input name to array. Raises SignatureError for
-        input that does not fit, EngineFailedError where the engine fails.
+        x: [batch, ...] as the signature says, documents, a table (DataFrame, mapping of columns, records), or
+        a mapping of input name to array. Raises SignatureError for input that does not fit,
+        EngineFailedError where the engine fails.
         """
         return self.call("predict", x)
 
@@ -85,16 +89,17 @@ class Session:
             )
         return self._handle.run(outputs, stored)
 
-    def _feed(self, x: Any) -> list[Array]:
-        """Checked, stored inputs in the signature's order."""
+    def _answer(self, outputs: tuple[str, ...], x: Any) -> list[Array]:
+        """Stored values of those outputs for what a caller passes."""
         # The type first: asking an abstract class costs more than everything else here.
-        if self._gate is not None and (type(x) is np.ndarray or not isinstance(x, Mapping)):
-            return [self._gate(x)]
+        if self._gate is not None and type(x) is np.ndarray:
+            return self._execute(outputs, [self._gate(x)])
         specs = self.signature.inputs
-        if not isinstance(x, Mapping):
-            names = ", ".join(s.describe() for s in specs)
-            raise SignatureError(f"this model has several inputs ({names}): pass a mapping of name to array")
-        return [quantize(s, a) for s, a in zip(specs, check_feeds(specs, x), strict=True)]
+        parts = [
+            self._execute(outputs, [quantize(s, t) for s, t in zip(specs, tensors, strict=True)])
+            for tensors in self._intake.batches(x)
+        ]
+        return parts[0] if len(parts) == 1 else [np.concatenate(p) for p in zip(*parts, strict=True)]
 
 
 class _Call:
@@ -117,7 +122,7 @@ class _Call:
 
     def __call__(self, x: Any) -> Any:
         session = self._session
-        results = session._execute(self._outputs, session._feed(x))
+        results = session._answer(self._outputs, x)
         for position, decode in enumerate(self._decoders):
             if decode is not None:
                 results[position] = decode(results[position])

@@ -125,8 +125,8 @@ REFUSED: dict[str, tuple[Callable[[Array], Any], str]] = {
     "NaN": (lambda x: np.where(x < 5, np.nan, x), SHAPE + "nan at index [0, 1]; this model takes"),
     "infinity": (lambda x: x * np.float32(np.inf), SHAPE + "inf at index [0, 0]; this model takes"),
     "beyond float32": (lambda x: x * 1e300, "at index [0, 0]; this model takes values that float32 holds"),
-    "another name": (lambda x: {"y": x}, "expected inputs x: float32[batch, 4]; missing: x; unknown: y"),
-    "one name too many": (lambda x: {"x": x, "y": x}, "expected inputs x: float32[batch, 4]; unknown: y"),
+    "another name": (lambda x: {"y": x}, "inputs x: float32[batch, 4]; got y; missing: x; unknown: y"),
+    "one name too many": (lambda x: {"x": x, "y": x}, "inputs x: float32[batch, 4]; got x, y; unknown: y"),
 }  # fmt: skip
 
 
