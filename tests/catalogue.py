@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import functools
 import math
-import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +20,8 @@ from edgeml.pack import bundle_of, provenance_of
 from edgeml.reference import as_arrays
 from edgeml_converters.intake import describe, source_of
 from edgeml_converters.model import Artifact, Data, TrainedModel, take_rows
-from edgeml_converters.registry import converters, routes
+from edgeml_converters.registry import routes
+from edgeml_converters.sources.sklearn_refused import REFUSED
 from edgeml_runtime.manifest import Budget
 from edgeml_runtime.session import Session
 
@@ -105,7 +104,7 @@ def estimator_methods() -> Mapping[str, tuple[str, ...]]:
 
 @functools.cache
 def proven() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
-    """By class and method: the specimens of which it is the last estimator and whose signature has the method."""
+    """By class and method: the specimens whose last estimator it is and whose signature has the method."""
     found: dict[str, dict[str, list[str]]] = {}
     for name in ZOO:
         model = described(name)
@@ -119,12 +118,79 @@ def _last(model: Any) -> Any:
     return _last(model.steps[-1][1]) if type(model).__name__ == "Pipeline" else model
 
 
-if __name__ == "__main__":
-    import traceback
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A method of an estimator: the largest difference by format over its specimens."""
 
-    for name in sys.argv[1:] or ZOO:
-        for target in os.environ.get("FORMATS", "onnx,tflite").split(","):
-            try:
-                print(name, target, {k: f"{v:.1e}" for k, v in differences(name, target).items()}, flush=True)
-            except Exception as e:
-                print(name, target, "ERR", type(e).__name__, str(e)[:300], flush=True)
+    kind: str
+    method: str
+    package: str
+    specimens: int
+    largest: Mapping[str, float]
+
+
+def rows() -> list[Row]:
+    """What the zoo shows, by estimator and method; converts all of it in every format."""
+    found = []
+    for kind, methods in sorted(proven().items()):
+        for method, names in methods.items():
+            package = type(_last(described(names[0]).model)).__module__.partition(".")[0]
+            largest = {f: max(differences(name, f)[method] for name in names) for f in FORMATS}
+            found.append(Row(kind, method, package, len(names), largest))
+    return found
+
+
+def bound(value: float) -> str:
+    """The least power of ten that is not below; "same" for no difference at all."""
+    return "same" if value == 0 else f"1e{max(-8, math.ceil(math.log10(value)))}"
+
+
+def table() -> str:
+    """docs/sklearn-support.md."""
+    lines = [_HEAD]
+    listed = estimator_methods()
+    for package, title in _SECTIONS.items():
+        lines += [
+            "",
+            f"## {title}",
+            "",
+            "| estimator | method | ONNX | TFLite | models |",
+            "|---|---|---|---|---|",
+        ]
+        lines += [
+            _line(r) for r in rows() if r.package == package and (package != "sklearn" or r.kind in listed)
+        ]
+    lines += ["", "## Refused", "", "| estimator | why |", "|---|---|"]
+    lines += [f"| {name} | {reason} |" for name, reason in sorted(REFUSED.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _line(row: Row) -> str:
+    bounds = " | ".join(bound(row.largest[target]) for target in FORMATS)
+    return f"| {row.kind} | {row.method} | {bounds} | {row.specimens} |"
+
+
+def read_table(text: str) -> dict[tuple[str, str], tuple[str, ...]]:
+    """By estimator and method the other cells of a table's rows; refused ones by their estimator and ""."""
+    found = {}
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("| ") and cells[0] != "estimator":
+            found[(cells[0], cells[1]) if len(cells) == 5 else (cells[0], "")] = tuple(cells[2:] or cells[1:])
+    return found
+
+
+_SECTIONS = {"sklearn": "Supported", "lightgbm": "LightGBM", "xgboost": "XGBoost", "catboost": "CatBoost"}
+_HEAD = """# scikit-learn: what is supported, and how exactly
+
+Every estimator that scikit-learn lists and every method of it for new rows, converted and compared with
+scikit-learn itself on real data. The columns of the formats hold the largest difference of any value as a
+share of the largest value (the least power of ten above it); `same`: no difference at all, as labels must have
+wherever scikit-learn's own scores tell them apart in float32. `models`: how many fitted models, with other
+options, data and targets, show it (`tests/zoo/`).
+
+`python tests/catalogue.py` writes this page; a test fails when it is out of date."""
+
+
+if __name__ == "__main__":
+    TABLE.write_text(table())

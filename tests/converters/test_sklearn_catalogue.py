@@ -1,4 +1,4 @@
-"""The whole of scikit-learn: what has a method for new rows is converted, the rest is refused with its reason."""
+"""The whole of scikit-learn: what has a method for new rows is converted, the rest refused with its reason."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import warnings
 
 import numpy as np
 import pytest
-from catalogue import estimator_methods, proven
+from catalogue import FORMATS, TABLE, differences, estimator_methods, proven, read_table, table
 from conftest import require_module
+from zoo import ZOO
 
 from edgeml_converters.sources.sklearn import SOURCE
 from edgeml_converters.sources.sklearn_refused import REFUSED
@@ -45,3 +46,33 @@ def test_what_has_no_method_for_new_rows_is_refused_with_its_reason(name):
     with pytest.raises(UnsupportedModelError) as caught:
         SOURCE.describe(estimator, "model")
     assert f"model ({name}) cannot be compiled: {REFUSED[name]}" in str(caught.value)
+
+
+@pytest.mark.slow
+def test_the_support_table_is_up_to_date():
+    """The same rows; what is measured here within the documented power of ten, or little above it."""
+    require_module("tensorflow", "ai_edge_litert", "lightgbm", "xgboost", "catboost")
+    documented, found = read_table(TABLE.read_text()), read_table(table())
+    hint = "run `python tests/catalogue.py`"
+    assert set(documented) == set(found), hint
+    for key, cells in found.items():
+        if key[1] == "":
+            assert documented[key] == cells, hint
+            continue
+        assert documented[key][-1] == cells[-1], hint
+        for stated, measured in zip(documented[key][:-1], cells[:-1], strict=True):
+            # Another processor sums in another order.
+            assert 0.05 < magnitude(measured) / magnitude(stated) < 20, (key, stated, measured, hint)
+
+
+def magnitude(cell: str) -> float:
+    return 1e-8 if cell == "same" else float(cell)
+
+
+@pytest.mark.slow
+def test_values_are_within_a_ten_thousandth_and_labels_are_the_same():
+    require_module("tensorflow", "ai_edge_litert", "lightgbm", "xgboost", "catboost")
+    for name in ZOO:
+        for target in FORMATS:
+            for method, largest in differences(name, target).items():
+                assert largest <= 1e-4, (name, target, method)
