@@ -1,4 +1,4 @@
-"""The whole of scikit-learn: what has a method for new rows is converted, the rest refused with its reason."""
+"""The whole of scikit-learn: what has a method for new rows is converted, the rest is refused."""
 
 from __future__ import annotations
 
