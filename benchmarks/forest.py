@@ -1,7 +1,7 @@
 """A forest in TFLite against the same forest in ONNX: size, and one row's time as a ratio to ONNX Runtime's.
 
 Both sessions alternate in one process. Rows change from call to call, as they do on a device; `same row`
-repeats one, which lets the branch predictor learn ONNX Runtime's whole walk (LiteRT's has no branches to learn).
+repeats one, which lets the branch predictor learn ONNX Runtime's whole walk; LiteRT's has no branches.
 
     python benchmarks/forest.py [--rounds 200] [--json]
 

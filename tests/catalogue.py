@@ -186,8 +186,8 @@ _HEAD = """# scikit-learn: what is supported, and how exactly
 Every estimator that scikit-learn lists and every method of it for new rows, converted and compared with
 scikit-learn itself on real data. The columns of the formats hold the largest difference of any value as a
 share of the largest value (the least power of ten above it); `same`: no difference at all, as labels must
-have wherever scikit-learn's own scores tell them apart in float32. `models`: how many fitted models, with other
-options, data and targets, show it (`tests/zoo/`).
+have wherever scikit-learn's own scores tell them apart in float32. `models`: how many fitted models, with
+other options, data and targets, show it (`tests/zoo/`).
 
 `python tests/catalogue.py` writes this page; a test fails when it is out of date."""
 
