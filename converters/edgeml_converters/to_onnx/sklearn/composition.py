@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgeml_converters.sources.sklearn_structure import children
-from edgeml_converters.to_onnx.sklearn.emitter import Classified, Emitter, Rules
+from edgeml_converters.to_onnx.sklearn.emitter import Emitter, Rule, Rules
 
 
 def _before_last(emitter: Emitter, model: Any, x: str) -> str:
@@ -16,24 +16,22 @@ def _before_last(emitter: Emitter, model: Any, x: str) -> str:
     return x
 
 
-def _pipeline_transform(emitter: Emitter, model: Any, x: str) -> str:
-    return emitter.transform(model.steps[-1][1], _before_last(emitter, model, x))
+def _on_last(role: str) -> Rule:
+    """A pipeline's rule: its last step in that role, on what the steps before make."""
+
+    def rule(emitter: Emitter, model: Any, x: str) -> Any:
+        return getattr(emitter, role)(model.steps[-1][1], _before_last(emitter, model, x))
+
+    return rule
 
 
-def _pipeline_regress(emitter: Emitter, model: Any, x: str) -> str:
-    return emitter.regress(model.steps[-1][1], _before_last(emitter, model, x))
+def _on_best(role: str) -> Rule:
+    """A search's rule: the estimator that it chose."""
 
+    def rule(emitter: Emitter, model: Any, x: str) -> Any:
+        return getattr(emitter, role)(model.best_estimator_, x)
 
-def _pipeline_classify(emitter: Emitter, model: Any, x: str) -> Classified:
-    return emitter.classify(model.steps[-1][1], _before_last(emitter, model, x))
-
-
-def _pipeline_classify_many(emitter: Emitter, model: Any, x: str) -> tuple[Classified, ...]:
-    return emitter.classify_many(model.steps[-1][1], _before_last(emitter, model, x))
-
-
-def _pipeline_cluster(emitter: Emitter, model: Any, x: str) -> str:
-    return emitter.cluster(model.steps[-1][1], _before_last(emitter, model, x))
+    return rule
 
 
 def _weighted(emitter: Emitter, y: str, weights: Any, name: str) -> str:
@@ -71,20 +69,17 @@ def _pipeline_calls(model: Any, role: str) -> list[tuple[str, Any, str]]:
 
 
 _SEARCHES = ("GridSearchCV", "HalvingGridSearchCV", "HalvingRandomSearchCV", "RandomizedSearchCV")
+_ROLES = (
+    "regress", "classify", "classify_many", "multilabel", "cluster", "memberships", "detect", "score",
+)  # fmt: skip
+
+
+def _both(role: str) -> dict[str, Rule]:
+    return {"Pipeline": _on_last(role)} | dict.fromkeys(_SEARCHES, _on_best(role))
+
+
 RULES = Rules(
-    transform={
-        "ColumnTransformer": _column_transformer,
-        "FeatureUnion": _feature_union,
-        "Pipeline": _pipeline_transform,
-    }
-    | dict.fromkeys(_SEARCHES, lambda e, m, x: e.transform(m.best_estimator_, x)),
-    regress={"Pipeline": _pipeline_regress}
-    | dict.fromkeys(_SEARCHES, lambda e, m, x: e.regress(m.best_estimator_, x)),
-    classify={"Pipeline": _pipeline_classify}
-    | dict.fromkeys(_SEARCHES, lambda e, m, x: e.classify(m.best_estimator_, x)),
-    classify_many={"Pipeline": _pipeline_classify_many}
-    | dict.fromkeys(_SEARCHES, lambda e, m, x: e.classify_many(m.best_estimator_, x)),
-    cluster={"Pipeline": _pipeline_cluster}
-    | dict.fromkeys(_SEARCHES, lambda e, m, x: e.cluster(m.best_estimator_, x)),
+    transform={"ColumnTransformer": _column_transformer, "FeatureUnion": _feature_union} | _both("transform"),
+    **{role: _both(role) for role in _ROLES},
     calls={"ColumnTransformer": _transforming, "FeatureUnion": _transforming, "Pipeline": _pipeline_calls},
 )

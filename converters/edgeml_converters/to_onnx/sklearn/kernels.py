@@ -36,7 +36,8 @@ def _kernel_product(emitter: Emitter, model: Any, x: str, coefficients: Array, b
     return emitter.dense(kernel, coefficients, bias)
 
 
-def _regress(emitter: Emitter, model: Any, x: str) -> str:
+def one_decision(emitter: Emitter, model: Any, x: str) -> str:
+    """The value of a machine with one row of dual coefficients: float32[n, 1]."""
     return _kernel_product(emitter, model, x, np.asarray(model.dual_coef_).T, model.intercept_)
 
 
@@ -44,7 +45,7 @@ def _classify(emitter: Emitter, model: Any, x: str) -> Classified:
     classes = len(model.classes_)
     shares = _shares(emitter, model, x) if hasattr(model, "predict_proba") else None
     if classes == 2:
-        decision = _kernel_product(emitter, model, x, np.asarray(model.dual_coef_).T, model.intercept_)
+        decision = one_decision(emitter, model, x)
         return replace(from_decision(emitter, decision, model.classes_, None), probabilities=shares)
     coefficients = _pair_coefficients(model)
     duel = _kernel_product(emitter, model, x, coefficients, model.intercept_)
@@ -98,14 +99,15 @@ def _pair_coefficients(model: Any) -> Array:
     return table
 
 
-def _known_kernel(model: Any) -> str | None:
+def known_kernel(model: Any) -> str | None:
+    """The reason why a machine's kernel cannot be converted."""
     if callable(model.kernel) or model.kernel == "precomputed":
         return f"kernel={model.kernel!r} is not supported; use linear, poly, rbf or sigmoid"
     return None
 
 
 RULES = Rules(
-    regress={"NuSVR": _regress, "SVR": _regress},
+    regress={"NuSVR": one_decision, "SVR": one_decision},
     classify={"NuSVC": _classify, "SVC": _classify},
-    limits={"NuSVC": _known_kernel, "NuSVR": _known_kernel, "SVC": _known_kernel, "SVR": _known_kernel},
+    limits={"NuSVC": known_kernel, "NuSVR": known_kernel, "SVC": known_kernel, "SVR": known_kernel},
 )

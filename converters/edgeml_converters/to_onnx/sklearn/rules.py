@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import fields
 
 from edgeml_converters.to_onnx.sklearn import (
+    approximation,
     bayes,
+    catboost_trees,
     composition,
+    cross_decomposition,
+    decomposition,
     ensembles,
     histogram_boosting,
     isolation,
@@ -23,8 +27,9 @@ from edgeml_converters.to_onnx.sklearn import (
 from edgeml_converters.to_onnx.sklearn.emitter import Rules
 
 _MODULES = (
-    bayes, composition, ensembles, histogram_boosting, isolation, kernels, lightgbm_trees, linear,
-    mixtures, neighbors, outliers, preprocessing, trees, xgboost_trees,
+    approximation, bayes, catboost_trees, composition, cross_decomposition, decomposition, ensembles,
+    histogram_boosting, isolation, kernels, lightgbm_trees, linear, mixtures, neighbors, outliers,
+    preprocessing, trees, xgboost_trees,
 )  # fmt: skip
 
 

@@ -1,0 +1,73 @@
+"""Outlier detectors that a product or a distance decides: one-class machines and the elliptic envelope."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from edgeml_converters.to_onnx.sklearn.emitter import Detected, Emitter, Rules
+from edgeml_converters.to_onnx.sklearn.kernels import known_kernel, one_decision
+from edgeml_runtime.signature import Array
+
+
+def detected(emitter: Emitter, decision: str, *, zero_is_inlier: bool = True) -> Detected:
+    """Labels from decision values float32[n, 1]: positive ones, and zero if that counts, are inliers."""
+    operator = "GreaterOrEqual" if zero_is_inlier else "Greater"
+    inlier = emitter.add(operator, decision, emitter.constant([0.0]))
+    return Detected(emitter.flat(emitter.add("Cast", inlier, to=7)), decision)
+
+
+def shifted(emitter: Emitter, y: str, offset: Any) -> str:
+    """y + offset for y float32[n, 1] and a fitted offset of one value."""
+    return emitter.add("Add", y, emitter.constant(np.ravel(offset)))
+
+
+def _one_class(emitter: Emitter, model: Any, x: str) -> Detected:
+    # libsvm: a row on the boundary is an outlier.
+    return detected(emitter, one_decision(emitter, model, x), zero_is_inlier=False)
+
+
+def _score_one_class(emitter: Emitter, model: Any, x: str) -> str:
+    return shifted(emitter, one_decision(emitter, model, x), model.offset_)
+
+
+def _linear(emitter: Emitter, model: Any, x: str) -> str:
+    return emitter.dense(x, np.reshape(model.coef_, (-1, 1)), 0.0)
+
+
+def _linear_one_class(emitter: Emitter, model: Any, x: str) -> Detected:
+    return detected(emitter, shifted(emitter, _linear(emitter, model, x), -model.offset_))
+
+
+def _score_envelope(emitter: Emitter, model: Any, x: str) -> str:
+    """Minus the squared Mahalanobis distance."""
+    centred = emitter.add("Sub", x, emitter.constant(model.location_))
+    whitened = emitter.dense(centred, _square_root(model.precision_), 0.0)
+    return emitter.add("Neg", emitter.sum(emitter.add("Mul", whitened, whitened)))
+
+
+def _square_root(precision: Array) -> Array:
+    """W with W @ W.T = precision, which may be singular."""
+    values, vectors = np.linalg.eigh(np.asarray(precision, np.float64))
+    root: Array = vectors * np.sqrt(np.maximum(values, 0.0))
+    return root
+
+
+def _envelope(emitter: Emitter, model: Any, x: str) -> Detected:
+    return detected(emitter, shifted(emitter, _score_envelope(emitter, model, x), -model.offset_))
+
+
+RULES = Rules(
+    detect={
+        "EllipticEnvelope": _envelope,
+        "OneClassSVM": _one_class,
+        "SGDOneClassSVM": _linear_one_class,
+    },
+    score={
+        "EllipticEnvelope": _score_envelope,
+        "OneClassSVM": _score_one_class,
+        "SGDOneClassSVM": _linear,
+    },
+    limits={"OneClassSVM": known_kernel},
+)
