@@ -105,6 +105,8 @@ def _predict(model: TrainedModel, method: str, x: Any) -> Any:
         result = getattr(model.model, method)(as_fitted(model.model, rows))
     if hasattr(result, "to_numpy"):  # set_output(transform="pandas")
         return result.to_numpy()
+    if method == "transform" and np.ndim(result) == 1:
+        return result[None]  # sparse PCA's answer to one row
     return result.toarray() if hasattr(result, "toarray") else result
 
 

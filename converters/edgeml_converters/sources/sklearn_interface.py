@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from edgeml_converters.model import Task
-from edgeml_converters.sources.sklearn_refused import REFUSED
+from edgeml_converters.sources.sklearn_refused import REFUSED, left_out
 from edgeml_converters.sources.sklearn_rows import as_fitted, quiet_names
 from edgeml_converters.sources.sklearn_structure import final_estimator
 from edgeml_runtime.errors import UnsupportedModelError
@@ -32,6 +32,8 @@ def task_of(model: Any, name: str) -> Task:
     if reason is not None:
         raise UnsupportedModelError(f"{name} ({type(model).__name__}) cannot be compiled: {reason}")
     kind = get_tags(model).estimator_type
+    if type(model).__name__ == "CatBoost":
+        return "regression"  # raw values, whatever its loss
     if kind == "density_estimator" and hasattr(model, "predict"):
         return "clustering"  # mixtures
     if kind in _TASKS and (kind != "clusterer" or hasattr(model, "predict")):
@@ -77,16 +79,18 @@ def interface(model: Any, task: Task, name: str) -> Interface:
     elif task == "regression":
         add("predict", "prediction", _row_shape(model, "predict"))
     elif task == "detection" and hasattr(model, "predict"):
-        add("predict", "label", (), "int64", labels=(ClassLabels("int64", (-1, 1)),))
+        # SGDOneClassSVM answers in int32.
+        dtype = answer_to_a_row(model, "predict").dtype.name
+        add("predict", "label", (), "int64", labels=(ClassLabels(dtype, (-1, 1)),))
     elif task == "clustering":
         add("predict", "label", (), "int64")
         if hasattr(model, "predict_proba"):
             add("predict_proba", "probabilities", _row_shape(model, "predict_proba"))
-    if hasattr(model, "decision_function"):
+    if _gives(model, "decision_function"):
         add("decision_function", "decision", _row_shape(model, "decision_function"))
-    if hasattr(model, "score_samples"):
+    if _gives(model, "score_samples"):
         add("score_samples", "scores", ())
-    if hasattr(model, "transform"):
+    if _gives(model, "transform"):
         add("transform", "transformed", _row_shape(model, "transform"))
     return outputs, methods
 
@@ -137,17 +141,24 @@ def _labels(classes: Array, name: str) -> ClassLabels:
     return ClassLabels(dtype, tuple(values))
 
 
+def _gives(model: Any, method: str) -> bool:
+    return hasattr(model, method) and left_out(final_estimator(model), method) is None
+
+
 def _row_shape(model: Any, method: str) -> tuple[int, ...]:
     """The shape of one row's answer: () or (k,)."""
     return tuple(np.shape(answer_to_a_row(model, method))[1:])
 
 
 def answer_to_a_row(model: Any, method: str) -> Any:
-    """What the last estimator's method returns for one row of zeros, or of ones where it refuses zeros."""
+    """What the last estimator's method returns for rows of zeros, or of ones where it refuses zeros.
+
+    Two rows: sparse PCA gives the answer to one without its axis.
+    """
     last = final_estimator(model)
     problem: Exception | None = None
     for value in (0.0, 1.0):
-        row = np.full((1, last.n_features_in_), value)
+        row = np.full((2, last.n_features_in_), value)
         try:
             with quiet_names(), np.errstate(all="ignore"):
                 answer = getattr(last, method)(as_fitted(last, row))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 _COVARIANCE = (
     "it estimates a covariance matrix and neither predicts nor transforms; EllipticEnvelope, PCA and "
@@ -42,3 +43,16 @@ REFUSED: Mapping[str, str] = {
     "TSNE": _EMBEDS,
 }
 """By class name: why no method of the estimator can be compiled."""
+
+REFUSED_METHODS: Mapping[tuple[str, str], str] = {
+    ("BernoulliRBM", "score_samples"): "it flips a bit of every row at random, so that no two calls agree",
+}
+"""By class and method: why that method alone is left out of the signature."""
+
+
+def left_out(estimator: Any, method: str) -> str | None:
+    """Why a method of the estimator gives nothing that could be compiled; None where it does."""
+    kind = type(estimator).__name__
+    if (kind, method) == ("LinearDiscriminantAnalysis", "transform") and estimator.solver == "lsqr":
+        return "solver='lsqr' finds no directions to transform with; use svd or eigen"
+    return REFUSED_METHODS.get((kind, method))

@@ -120,20 +120,6 @@ def _simple_imputer(emitter: Emitter, model: Any, x: str) -> str:
     return emitter.concat([filled, emitter.declare(shown, len(model.indicator_.features_))])
 
 
-def _pca(emitter: Emitter, model: Any, x: str) -> str:
-    components = np.asarray(model.components_, np.float64)
-    if model.whiten:
-        scale = np.sqrt(model.explained_variance_)
-        tiny = np.finfo(scale.dtype).eps  # as scikit-learn, components without variance are not blown up
-        components = components / np.maximum(scale, tiny)[:, None]
-    # Centred first: folded into a bias the mean would cancel against large features.
-    return emitter.dense(_scale(emitter, x, model.mean_, None, model.n_features_in_), components.T, 0.0)
-
-
-def _truncated_svd(emitter: Emitter, model: Any, x: str) -> str:
-    return emitter.dense(x, np.asarray(model.components_).T, 0.0)
-
-
 def one_hot(emitter: Emitter, x: str, categories: list[Array]) -> str:
     """float32[n, sum of categories]: which category of its column a value is; NaN may be a category."""
     values = np.concatenate([np.asarray(c, np.float64) for c in categories])
@@ -254,19 +240,16 @@ RULES = Rules(
     | {
         "Binarizer": _binarizer,
         "FunctionTransformer": _identity,
-        "IncrementalPCA": _pca,
         "KBinsDiscretizer": _k_bins_discretizer,
         "MaxAbsScaler": _max_abs_scaler,
         "MinMaxScaler": _min_max_scaler,
         "Normalizer": _normalizer,
         "OneHotEncoder": _one_hot_encoder,
         "OrdinalEncoder": _ordinal_encoder,
-        "PCA": _pca,
         "PolynomialFeatures": _polynomial_features,
         "RobustScaler": _robust_scaler,
         "SimpleImputer": _simple_imputer,
         "StandardScaler": _standard_scaler,
-        "TruncatedSVD": _truncated_svd,
     },
     limits={
         "FunctionTransformer": _function,
