@@ -19,6 +19,7 @@ import numpy as np
 from edgeml_runtime.bundle import Bundle
 from edgeml_runtime.engines import choose_engine
 from edgeml_runtime.errors import InputError
+from edgeml_runtime.golden_rows import select_rows
 from edgeml_runtime.host import HostInfo, host_info
 from edgeml_runtime.memory import peak_memory_bytes, reset_peak_memory, resident_memory_bytes
 from edgeml_runtime.session import Session
@@ -119,6 +120,9 @@ def _batches(bundle: Bundle, batch: int) -> list[Any]:
     golden = bundle.golden(bundle.manifest.fixture.inputs)
     rows = len(next(iter(golden.values())))
     starts = [np.arange(start, start + batch) % rows for start in range(min(rows, _DISTINCT_BATCHES))]
+    if bundle.manifest.signature.encodes:
+        given = bundle.golden_rows()
+        return [select_rows(given, r.tolist()) for r in starts]
     batches: list[dict[str, Array]] = [
         {n: np.ascontiguousarray(a[r]) for n, a in golden.items()} for r in starts
     ]

@@ -6,11 +6,13 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from edgeml_runtime.archive import MAX_BUNDLE_BYTES, read_archive, write_archive
 from edgeml_runtime.codec import decode, encode
 from edgeml_runtime.errors import IntegrityError, ManifestError, SignatureError
 from edgeml_runtime.files import read_file
+from edgeml_runtime.golden_rows import parse_rows
 from edgeml_runtime.inputs import check_feeds
 from edgeml_runtime.manifest import MANIFEST, FileEntry, GoldenTensor, Manifest, dump_manifest, parse_manifest
 from edgeml_runtime.npy import npy_bytes, read_npy
@@ -36,6 +38,15 @@ class Bundle:
     def golden(self, tensors: tuple[GoldenTensor, ...]) -> dict[str, Array]:
         """Golden tensors by name, real values, read-only."""
         return {t.tensor: read_npy(self.files[t.file]) for t in tensors}
+
+    def golden_rows(self) -> Any:
+        """The golden inputs as callers give them: what `Session.predict` takes."""
+        fixture = self.manifest.fixture
+        inputs = self.golden(fixture.inputs)
+        if fixture.rows is not None:
+            count = len(next(iter(inputs.values())))
+            return parse_rows(self.files[fixture.rows], self.manifest.signature, count)
+        return inputs if len(inputs) > 1 else next(iter(inputs.values()))
 
 
 def file_entries(files: Mapping[str, bytes]) -> tuple[FileEntry, ...]:
@@ -103,6 +114,8 @@ def _check_golden(manifest: Manifest, files: Mapping[str, bytes]) -> None:
         rows = len(check_feeds(signature.inputs, feeds, strict=True)[0])
     except SignatureError as error:
         raise ManifestError(f"golden vectors do not fit the signature: {error}") from error
+    if fixture.rows is not None:
+        parse_rows(files[fixture.rows], signature, rows)
     for spec, golden in zip(signature.outputs, fixture.outputs, strict=True):
         array = arrays[golden.file]
         if not _matches(spec, array) or len(array) != rows:

@@ -21,6 +21,7 @@ from edgeml_runtime.errors import EdgeMLError, InputError
 if TYPE_CHECKING:
     from edgeml_runtime.bench import Measurement
     from edgeml_runtime.manifest import Verdict
+    from edgeml_runtime.signature import TensorSpec
 
 DRIFT_EXIT_CODE = 4
 INTERRUPTED_EXIT_CODE = 130  # 128 + SIGINT, as shells count
@@ -131,7 +132,7 @@ def _info(arguments: argparse.Namespace) -> int:
         ("artifact", f"{manifest.artifact_format} {manifest.scheme}, {artifact.size_bytes:,} bytes"),
         ("made for", manifest.device),
         ("model", f"{manifest.provenance.model_kind}, digest {manifest.provenance.model_digest[:16]}"),
-        *(("input", spec.describe()) for spec in manifest.signature.inputs),
+        *(("input", describe_input(spec)) for spec in manifest.signature.inputs),
         *(("output", spec.describe()) for spec in manifest.signature.outputs),
         ("methods", ", ".join(m.name for m in manifest.signature.methods)),
         *(("in float", f"{f.count} x {f.operator}: {f.reason}") for f in manifest.float_operators),
@@ -141,6 +142,14 @@ def _info(arguments: argparse.Namespace) -> int:
     for label, text in lines:
         print(f"{label:9} {printable(text)}")
     return 0
+
+
+def describe_input(spec: TensorSpec) -> str:
+    """One line: `input_1: float32[batch, 1], categories of 'city'`."""
+    source = "" if spec.source_name == spec.name else f" of {spec.source_name!r}"
+    if spec.encoding is None:
+        return f"{spec.describe()}{',' if source else ''}{source}"
+    return f"{spec.describe()}, {spec.encoding.kind}{source}"
 
 
 def describe_verdict(verdict: Verdict) -> str:
@@ -165,6 +174,11 @@ def _verify(arguments: argparse.Namespace) -> int:
         else:
             engine = f"{result.engine} {result.engine_version}"
             print(f"golden vectors {result.golden}: {result.rows} rows on {engine}")
+        if result.rows_encoded_differently:
+            rows = ", ".join(map(str, result.rows_encoded_differently))
+            print(
+                f"  rows encoded differently here: {rows} (other Unicode tables? compare Python's versions)"
+            )
         for check in result.outputs:
             outside = (
                 f", rows outside: {', '.join(map(str, check.rows_outside))}" if check.rows_outside else ""

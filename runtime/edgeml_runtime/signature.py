@@ -62,9 +62,13 @@ class TensorSpec:
         if self.dtype not in TENSOR_DTYPES:
             raise ValueError(f"dtype {self.dtype!r} is not one of {', '.join(TENSOR_DTYPES)}")
         if len(self.shape) > MAX_RANK or any(d is not None and not 1 <= d <= MAX_AXIS for d in self.shape):
-            raise ValueError(f"shape {self.shape} has more than {MAX_RANK} axes, or one out of range")
+            raise ValueError(
+                f"shape {str(self.shape):.80} has more than {MAX_RANK} axes, or one out of range"
+            )
         if self.columns and self.shape[1:] != (len(set(self.columns)),):
-            raise ValueError(f"columns {', '.join(self.columns)} do not name the second axis of {self.shape}")
+            raise ValueError(
+                f"columns {', '.join(self.columns):.200} do not name the second axis of {self.shape}"
+            )
         if self.affine is not None:
             if self.dtype not in QUANTIZED_DTYPES:
                 raise ValueError(
@@ -176,6 +180,11 @@ class Signature:
         """What callers pass, by name: the columns or inputs that the artifact's tensors are made of."""
         return tuple(dict.fromkeys(spec.source_name for spec in self.inputs))
 
+    @property
+    def encodes(self) -> bool:
+        """Whether callers pass anything but the artifact's own tensors: columns, text, mappings, sets."""
+        return bool(self.columns) or any(spec.encoding is not None for spec in self.inputs)
+
     def output(self, name: str) -> TensorSpec:
         """The output of that name."""
         for spec in self.outputs:
@@ -194,7 +203,7 @@ class Signature:
 
 def _check_columns(columns: tuple[str, ...], inputs: tuple[TensorSpec, ...]) -> None:
     if len(set(columns)) != len(columns):
-        raise ValueError(f"columns must be different from each other, got {', '.join(columns)}")
+        raise ValueError(f"columns must be different from each other, got {', '.join(columns):.200}")
     for spec in inputs if columns else ():
         if spec.source_name not in columns:
             raise ValueError(

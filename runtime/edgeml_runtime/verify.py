@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from edgeml_runtime.bundle import Bundle
-from edgeml_runtime.errors import MissingDependencyError
+from edgeml_runtime.errors import ManifestError, MissingDependencyError, SignatureError
+from edgeml_runtime.feeds import tensors_of
 from edgeml_runtime.manifest import Tolerance
 from edgeml_runtime.session import Session
 from edgeml_runtime.signature import Array
@@ -31,7 +33,10 @@ class OutputCheck:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What the golden vectors say; integrity holds, since a broken bundle raises."""
+    """What the golden vectors say; integrity holds, since a broken bundle raises.
+
+    `rows_encoded_differently`: golden rows that this machine makes other inputs of than the build host did.
+    """
 
     bundle: str
     bundle_digest: str
@@ -41,6 +46,7 @@ class Verification:
     rows: int
     outputs: tuple[OutputCheck, ...]
     reason: str = ""
+    rows_encoded_differently: tuple[int, ...] = ()
 
 
 def verify(bundle: Bundle, *, engine: str | None = None) -> Verification:
@@ -57,6 +63,7 @@ def verify(bundle: Bundle, *, engine: str | None = None) -> Verification:
         if engine is not None:
             raise
         return Verification(manifest.name, bundle.digest, "not run", None, None, rows, (), str(error))
+    encoded_differently = _encoded_differently(bundle, inputs)
     results = session.run(inputs)
     golden = bundle.golden(manifest.fixture.outputs)
     checks = tuple(
@@ -66,12 +73,29 @@ def verify(bundle: Bundle, *, engine: str | None = None) -> Verification:
     return Verification(
         bundle=manifest.name,
         bundle_digest=bundle.digest,
-        golden="drift" if any(check.rows_outside for check in checks) else "ok",
+        golden="drift" if encoded_differently or any(check.rows_outside for check in checks) else "ok",
         engine=session.engine.name,
         engine_version=session.engine.version(),
         rows=rows,
         outputs=checks,
+        rows_encoded_differently=encoded_differently,
     )
+
+
+def _encoded_differently(bundle: Bundle, golden: Mapping[str, Array]) -> tuple[int, ...]:
+    signature = bundle.manifest.signature
+    if not signature.encodes:
+        return ()
+    try:
+        tensors = tensors_of(signature, bundle.golden_rows())
+    except SignatureError as error:
+        raise ManifestError(f"golden rows do not fit the signature: {error}") from error
+    rows = np.zeros(len(next(iter(golden.values()))), bool)
+    for name, want in golden.items():
+        got = tensors[name]
+        different = (got != want) & ~((got != got) & (want != want))
+        rows |= different.reshape(len(want), -1).any(axis=1)
+    return tuple(int(row) for row in np.flatnonzero(rows))
 
 
 def _compare(tolerance: Tolerance, got: Array, want: Array) -> OutputCheck:

@@ -8,9 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from edgeml_runtime import archive, manifest, signature
+from edgeml_runtime import archive, golden_rows, manifest, signature, strict_json
 from edgeml_runtime.affine import Affine
-from edgeml_runtime.encodings import Analyzer, Categories, HashedRecords, HashedWords, Records, Sets, Words
+from edgeml_runtime.encodings import (
+    Analyzer,
+    Categories,
+    HashedRecords,
+    HashedWords,
+    Records,
+    Sets,
+    Words,
+    text,
+)
 from edgeml_runtime.manifest import Manifest
 
 TEXT = (Path(__file__).parents[2] / "docs" / "bundle-format.md").read_text(encoding="utf-8")
@@ -39,9 +48,13 @@ def test_every_field_is_described(record: type):
         f"at most {archive.MAX_ENTRIES} entries",
         archive.ENTRY_NAME.pattern,
         f"{manifest.MAX_MANIFEST_BYTES:,} bytes",
-        f"nesting of {manifest.MAX_DEPTH}",
-        f"{manifest.MAX_STRING:,} characters",
-        f"{manifest.MAX_ITEMS:,} items",
+        f"nesting of {strict_json.MAX_DEPTH}",
+        f"{strict_json.MAX_STRING:,} characters",
+        f"{strict_json.MAX_ITEMS:,} items",
+        f"at most {golden_rows.MAX_BYTES:,} bytes and {golden_rows.MAX_DOCUMENT:,} characters a string",
+        f"at most {text.MAX_PATTERN:,} characters",
+        f"largest <= {text.MAX_NGRAM:,}",
+        f"1 to {text.MAX_FEATURES:,}",
         f"at most {signature.MAX_RANK} sizes, 1 to {signature.MAX_AXIS:,}",
         f"# The bundle format, version {manifest.FORMAT}",
         f"\n| {manifest.FORMAT} | ",

@@ -88,7 +88,7 @@ MALFORMED: dict[str, tuple[Edit, str]] = {
     "huge integer": (put("provenance.options.seed", 10**30), "number 1000000000000000000000000000000 is not"),
     "long text": (put("device", "a" * 4097), "a string has 4097 characters, at most 4096 are read"),
     "long key": (put("provenance.options", {"a" * 4097: 1}), "a string has 4097 characters"),
-    "long list": (put(f"{SPEC}.shape", [1] * 65537), "a list longer than 65536"),
+    "long list": (put(f"{SPEC}.shape", [1] * 524289), "a list longer than 524288"),
     "deep": (put("device", functools.reduce(lambda x, _: [x], range(12), 0)), "nested deeper than 12"),
     "unknown dtype": (put(f"{SPEC}.dtype", "float16"), "signature.inputs[0]: dtype 'float16' is not one of"),
     "nameless tensor": (put(f"{SPEC}.name", ""), "signature.inputs[0]: a tensor needs a name"),
@@ -179,7 +179,7 @@ SPELLED = {
     "a list": (lambda _: "[]", "manifest: document: expected a table, got list '[]'"),
     "a number": (lambda _: "1", "manifest: document: expected a table, got int '1'"),
     "nothing": (lambda _: "", "manifest is not JSON in ASCII"),
-    "too long": (lambda t: t + " " * MAX_MANIFEST_BYTES, "at most 1048576 are read"),
+    "too long": (lambda t: t + " " * MAX_MANIFEST_BYTES, "at most 8388608 are read"),
 }  # fmt: skip
 
 

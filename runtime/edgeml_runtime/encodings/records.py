@@ -19,7 +19,7 @@ class Records:
     text of an iterable. Names that are not there are left out.
     """
 
-    feature_names: tuple[Name, ...]
+    feature_names: tuple[str, ...]
     separator: str = "="
     kind: Literal["records"] = "records"
 
