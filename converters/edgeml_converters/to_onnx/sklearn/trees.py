@@ -73,7 +73,7 @@ def ensemble(
     leaf = left == -1
     feature = np.where(leaf, 0, np.concatenate([tree.feature for tree in trees]))
     threshold = np.where(leaf, 0.0, np.concatenate([tree.threshold for tree in trees]))
-    x, feature, threshold = _unscaled(emitter, x, feature, threshold, single=single)
+    x, feature, threshold = unscaled(emitter, x, feature, threshold, single=single)
     # A leaf lists the targets it adds to; zeros may be left out, except that every leaf must be listed.
     listed = (weights != 0) & leaf[:, None]
     listed[leaf & ~listed.any(axis=1), 0] = True
@@ -105,7 +105,7 @@ def ensemble(
     )
 
 
-def _unscaled(
+def unscaled(
     emitter: Emitter, x: str, feature: Array, threshold: Array, *, single: bool
 ) -> tuple[str, Array, Array]:
     """Input, features and float32 thresholds of the same decisions on columns before scaling."""
