@@ -10,14 +10,18 @@ from typing import Any
 
 import numpy as np
 
+from edgeml.synthetic import draw_rows
 from edgeml_converters.model import Data, TrainedModel, as_feeds
 from edgeml_runtime.errors import CalibrationError, InputError, SignatureError
-from edgeml_runtime.inputs import check_feeds
-from edgeml_runtime.signature import Array
+from edgeml_runtime.feeds import Intake, tensors_of
+from edgeml_runtime.golden_rows import plain_value
+from edgeml_runtime.signature import Array, Signature
+from edgeml_runtime.strict_json import dump
 from edgeml_runtime.tables import as_inputs, read_arrays
 
 CALIBRATION_ROWS = 200  # ranges settle well before; more only costs time
 CALIBRATION_SHARE = 1 / 3
+CALIBRATION_BYTES = 1 << 28  # of encoded rows: documents have as many columns as there are words
 SYNTHETIC_ROWS = 64
 
 
@@ -47,7 +51,8 @@ def read_data(path: str | Path, model: TrainedModel, target: str | None = None) 
 def check_data(model: TrainedModel, data: Data) -> None:
     """Refuse data that the model's signature does not take, before anything is built."""
     try:
-        check_feeds(model.signature.inputs, as_feeds(model, data.x))
+        for _ in Intake(model.signature).batches(data.x):
+            pass
     except SignatureError as error:
         raise InputError(f"data does not fit {model.name}: {error}") from error
 
@@ -64,23 +69,31 @@ def split(data: Data, seed: int) -> Split:
 
 
 def synthetic(model: TrainedModel, seed: int) -> Split:
-    """Rows for a model without data: standard normal, or zeros and ones for integer inputs."""
+    """Rows for a model without data: standard normal, or zeros and ones for integer inputs.
+
+    Where the runtime encodes, rows are drawn from the tables: known categories, words, features and labels.
+    """
     rng = np.random.default_rng(seed)
-    feeds: dict[str, Array] = {}
+    feeds: dict[str, Any] = {}
     for spec in model.signature.inputs:
         shape = (SYNTHETIC_ROWS, *(8 if d is None else d for d in spec.shape[1:]))
         kind = np.dtype(spec.real_dtype if spec.real_dtype != "str" else "U").kind
         if kind == "U":
             raise InputError(f"{model.name} takes strings ({spec.describe()}): pass data to compile it")
+        if spec.encoding is not None:
+            feeds[spec.source_name] = draw_rows(spec.encoding, SYNTHETIC_ROWS, rng)
+            continue
         drawn = rng.standard_normal(shape) if kind == "f" else rng.integers(0, 2, shape)
-        feeds[spec.name] = drawn.astype(spec.real_dtype)
-    x: Any = feeds if len(feeds) > 1 else next(iter(feeds.values()))
-    data = Data(x)
+        feeds[spec.source_name] = drawn.astype(spec.real_dtype)
+    by_name = len(feeds) > 1 or model.signature.columns
+    data = Data(feeds if by_name else next(iter(feeds.values())))
     return Split(data, data, synthetic=True)
 
 
 def calibration_feeds(model: TrainedModel, data: Data) -> dict[str, Array]:
     """Real rows by input name, for calibrators; CalibrationError where they hold NaN or never vary."""
+    if model.signature.encodes:
+        return _encoded_feeds(model.signature, data)
     feeds = {name: np.asarray(value) for name, value in as_feeds(model, data.x).items()}
     for spec in model.signature.inputs:
         with np.errstate(over="ignore"):  # to infinity, which is refused below
@@ -101,14 +114,49 @@ def calibration_feeds(model: TrainedModel, data: Data) -> dict[str, Array]:
     return feeds
 
 
+def _encoded_feeds(signature: Signature, data: Data) -> dict[str, Array]:
+    """Encoded rows by input name, as many as fit in CALIBRATION_BYTES.
+
+    A column of a table may well be constant in them; that all of them are is refused.
+    """
+    width = sum(spec.encoding.width for spec in signature.inputs if spec.encoding is not None)
+    count = min(len(data), max(1, CALIBRATION_BYTES // (4 * max(width, 1))))
+    try:
+        feeds = tensors_of(signature, data.take(np.arange(count)).x)
+    except SignatureError as error:
+        raise CalibrationError(f"calibration data: {error}") from error
+    if any(np.isinf(rows).any() for rows in feeds.values()):
+        raise CalibrationError("calibration data holds infinity; remove those rows")
+    if all(np.nanmin(rows) == np.nanmax(rows) for rows in feeds.values() if not np.isnan(rows).all()):
+        raise CalibrationError("calibration data: every input is constant; ranges need varied rows")
+    return feeds
+
+
 def digest(data: Data) -> str:
     """sha256 over names, dtypes, shapes and bytes of every array."""
     total = hashlib.sha256()
     x = data.x if isinstance(data.x, Mapping) else {"x": data.x}
     for name, value in (*sorted(x.items()), ("y", data.y)):
-        array = np.asarray(value)
-        if array.dtype.kind == "O":
-            array = array.astype(np.str_)
+        array = _hashable(value)
         total.update(f"{name}:{array.dtype.str}:{array.shape};".encode())
         total.update(np.ascontiguousarray(array).tobytes())
     return total.hexdigest()
+
+
+def _hashable(value: Any) -> Array:
+    """Numbers and text as they are; rows of anything else as their JSON text, the same in every process."""
+    if isinstance(value, (list, tuple)):
+        try:
+            array = np.asarray(value)
+        except ValueError:  # collections of different sizes
+            return np.frombuffer(dump(plain_value(value)), np.uint8)
+        # numpy makes text of numbers that stand beside text.
+        mixed = array.dtype.kind == "U" and not all(isinstance(item, str) for item in value)
+        array = array.astype(object) if mixed else array
+    else:
+        array = np.asarray(value)
+    if array.dtype.kind != "O" or array.ndim == 0:
+        return array.astype(np.str_) if array.dtype.kind == "O" else array
+    if all(isinstance(item, str) for item in array.ravel().tolist()):
+        return array.astype(np.str_)
+    return np.frombuffer(dump(plain_value(value if isinstance(value, (list, tuple)) else array)), np.uint8)

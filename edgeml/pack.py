@@ -6,14 +6,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import numpy as np
 
 from edgeml.reference import Reference
-from edgeml_converters.model import Artifact, Data, TrainedModel, as_feeds, take_rows
+from edgeml_converters.model import Artifact, Data, TrainedModel, take_rows
 from edgeml_runtime.bundle import Bundle, decode_bundle, encode_bundle, file_entries, npy_bytes
 from edgeml_runtime.engines import choose_engine
-from edgeml_runtime.inputs import check_feeds
+from edgeml_runtime.errors import InputError
+from edgeml_runtime.feeds import Intake
+from edgeml_runtime.golden_rows import MAX_BYTES, plain_rows, select_rows
 from edgeml_runtime.manifest import (
     FORMAT,
     Budget,
@@ -24,9 +27,14 @@ from edgeml_runtime.manifest import (
     Tolerance,
     Verdict,
 )
-from edgeml_runtime.signature import Array, Scalar, TensorSpec, dequantize, quantize
+from edgeml_runtime.signature import Array, Scalar, Signature, TensorSpec, dequantize, quantize
+from edgeml_runtime.strict_json import dump
 
 GOLDEN_ROWS = 8
+GOLDEN_BYTES = (
+    1 << 20
+)  # of encoded rows; a single one may have more, as documents hashed to a million columns
+GOLDEN_ROWS_FILE = "golden-rows.json"
 _DISTRIBUTIONS = {"sklearn": "scikit-learn"}
 # What another machine's engine may answer differently, as a share of an output's largest value: summation
 # order in float; for the quantized schemes a few steps of 1/255 of the range, since rounding differs between
@@ -64,14 +72,19 @@ def bundle_of(
     Raises EngineFailedError where the engine refuses the artifact.
     """
     signature = artifact.signature
-    arrays = check_feeds(signature.inputs, as_feeds(model, rows.x))
-    outputs = _run(artifact, arrays)
     artifact_file = f"model.{artifact.format}"
     files = {artifact_file: artifact.content}
+    x = rows.x
+    if signature.encodes:
+        x = _plain_golden_rows(signature, rows)
+        files[GOLDEN_ROWS_FILE] = dump(x)
+    arrays = Intake(signature)(x)
+    outputs = _run(artifact, arrays)
     fixture = Fixture(
         inputs=_store(files, "in", {s.name: a for s, a in zip(signature.inputs, arrays, strict=True)}),
         outputs=_store(files, "out", outputs),
         tolerances=tuple(_tolerance(spec, outputs[spec.name], artifact.scheme) for spec in signature.outputs),
+        rows=GOLDEN_ROWS_FILE if signature.encodes else None,
     )
     manifest = Manifest(
         format=FORMAT,
@@ -89,6 +102,19 @@ def bundle_of(
         files=file_entries(files),
     )
     return decode_bundle(encode_bundle(manifest, files))
+
+
+def _plain_golden_rows(signature: Signature, rows: Data) -> Any:
+    """As many rows, as JSON values, as fit; raises InputError where not one does."""
+    width = sum(spec.encoding.width for spec in signature.inputs if spec.encoding is not None)
+    count = min(len(rows), max(1, GOLDEN_BYTES // (4 * max(width, 1))))
+    plain = plain_rows(signature, rows.x)
+    while count:
+        chosen = select_rows(plain, list(range(count)))
+        if len(dump(chosen)) <= MAX_BYTES:
+            return chosen
+        count //= 2
+    raise InputError(f"data: a single row has more than {MAX_BYTES} bytes; a bundle cannot show it")
 
 
 def _run(artifact: Artifact, inputs: list[Array]) -> dict[str, Array]:

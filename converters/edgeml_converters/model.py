@@ -72,8 +72,8 @@ class Reduction:
 class Data:
     """Rows the model is calibrated and judged on.
 
-    `x`: an array [n, ...], a DataFrame, or for several inputs a mapping of name to array; `y`: array [n] or
-    [n, k] of labels or targets, or None.
+    `x`: an array [n, ...], a DataFrame, a list of n documents, records or sets, or a mapping of name to
+    array (several inputs) or column (a table); `y`: array [n] or [n, k] of labels or targets, or None.
     """
 
     x: Any = field(repr=False)
@@ -106,10 +106,22 @@ def _row_count(what: str, value: Any) -> int:
 def take_rows(x: Any, rows: Array) -> Any:
     """`x` at those row indices, whatever Data may hold as `x`."""
     if isinstance(x, Mapping):
-        return {name: np.asarray(value)[rows] for name, value in x.items()}
-    if hasattr(x, "iloc"):
-        return x.iloc[rows]
-    return np.asarray(x)[rows]
+        return {name: _take(value, rows) for name, value in x.items()}
+    taken = _take(x, rows)
+    if isinstance(taken, list) and all(isinstance(row, (list, tuple)) for row in taken):
+        try:
+            array = np.asarray(taken)
+        except ValueError:  # sets of different sizes
+            return taken
+        return array if array.dtype.kind in "fiub" else taken
+    return taken
+
+
+def _take(value: Any, rows: Array) -> Any:
+    if hasattr(value, "iloc"):
+        return value.iloc[rows]
+    # A list stays one: numpy would make text of numbers beside text, and objects of records.
+    return [value[row] for row in rows] if isinstance(value, (list, tuple)) else np.asarray(value)[rows]
 
 
 def as_feeds(model: TrainedModel, x: Any) -> dict[str, Any]:

@@ -24,7 +24,7 @@ MAX_DOCUMENT = 1 << 20  # characters of a document
 def plain_rows(signature: Signature, x: Any) -> Any:
     """`x` as JSON values that `Session.predict` takes as well; raises SignatureError or InputError."""
     given = columns_of(signature, x)
-    plain = {name: [_plain(row) for row in as_array(value, name)] for name, value in given.items()}
+    plain = {name: [plain_value(row) for row in as_array(value, name)] for name, value in given.items()}
     return plain if _by_name(signature) else plain[signature.sources[0]]
 
 
@@ -54,7 +54,8 @@ def _by_name(signature: Signature) -> bool:
     return bool(signature.columns) or len(signature.sources) > 1
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
+    """A cell or a row as a JSON value; raises InputError for what is neither number, text nor collection."""
     if isinstance(value, str):
         return str(value)
     if isinstance(value, bytes):  # a hashed name, which is its UTF-8
@@ -66,11 +67,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Number):
         return _plain_number(value)
     if isinstance(value, Mapping):
-        return {_plain_name(name): _plain(item) for name, item in value.items()}
+        return {_plain_name(name): plain_value(item) for name, item in value.items()}
     if isinstance(value, (set, frozenset)):
-        return [_plain(item) for item in sorted(value, key=repr)]  # whose own order differs from run to run
+        return [
+            plain_value(item) for item in sorted(value, key=repr)
+        ]  # whose own order differs from run to run
     if isinstance(value, Iterable):
-        return [_plain(item) for item in value]
+        return [plain_value(item) for item in value]
     raise InputError(f"data: a row holds {type(value).__name__} {value!r:.40}, which no bundle can show")
 
 
@@ -82,7 +85,7 @@ def _plain_number(value: Number) -> bool | int | float | None:
 
 
 def _plain_name(name: Any) -> str:
-    plain = _plain(name)
+    plain = plain_value(name)
     if not isinstance(plain, str):
         raise InputError(f"data: a row has {type(name).__name__} {name!r:.40} for the name of a feature")
     return plain

@@ -62,9 +62,7 @@ class TensorSpec:
         if self.dtype not in TENSOR_DTYPES:
             raise ValueError(f"dtype {self.dtype!r} is not one of {', '.join(TENSOR_DTYPES)}")
         if len(self.shape) > MAX_RANK or any(d is not None and not 1 <= d <= MAX_AXIS for d in self.shape):
-            raise ValueError(
-                f"shape {str(self.shape):.80} has more than {MAX_RANK} axes, or one out of range"
-            )
+            raise ValueError(f"shape {self.shape!s:.80} has more than {MAX_RANK} axes, or one out of range")
         if self.columns and self.shape[1:] != (len(set(self.columns)),):
             raise ValueError(
                 f"columns {', '.join(self.columns):.200} do not name the second axis of {self.shape}"

@@ -165,7 +165,10 @@ def test_data_that_does_not_fit_says_what_was_expected(x, message):
 
 
 def test_one_array_for_several_inputs():
-    with pytest.raises(InputError, match=r"toy has several inputs \(image: .*\): pass a mapping"):
+    with pytest.raises(
+        InputError,
+        match=r"data does not fit toy: this model has several inputs \(image: .*\): pass a mapping",
+    ):
         check_data(model(*TWO_INPUTS), Data(rows(5)))
 
 
