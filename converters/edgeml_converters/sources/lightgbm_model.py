@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeml_converters.sources.sklearn_trees import check_tree
+from edgeml_converters.sources.tree_check import check_tree
 from edgeml_runtime.errors import InputError, UnsupportedModelError
 from edgeml_runtime.signature import Array
 

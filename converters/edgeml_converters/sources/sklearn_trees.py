@@ -1,4 +1,4 @@
-"""The arrays of decision trees, checked before any compiled code walks them without looking."""
+"""The decision trees inside estimators, as arrays; checked before any compiled code walks them."""
 
 from __future__ import annotations
 
@@ -7,32 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from edgeml_converters.sources import boosted_trees
 from edgeml_converters.sources.sklearn_structure import children, estimators
-from edgeml_runtime.errors import UnsupportedModelError
+from edgeml_converters.sources.tree_check import check_tree
 from edgeml_runtime.signature import Array
-
-
-def check_tree(feature: Array, threshold: Array, left: Array, right: Array, features: int, what: str) -> None:
-    """Refuse a tree unless every node is reached at most once from node 0 and reads a feature that exists.
-
-    feature, left, right: int64[nodes], threshold: float64[nodes]; leaves have left == -1. Raises
-    UnsupportedModelError.
-    """
-    count = len(left)
-    seen = np.zeros(count, bool)
-    level = np.zeros(1, np.int64)
-    while level.size:
-        if ((level < 0) | (level >= count)).any():
-            raise UnsupportedModelError(f"{what}: a child index is outside of its {count} nodes")
-        if seen[level].any() or len(np.unique(level)) != len(level):
-            raise UnsupportedModelError(f"{what}: a node is reached twice, so this is not a tree")
-        seen[level] = True
-        inner = level[left[level] != -1]
-        if ((feature[inner] < 0) | (feature[inner] >= features)).any():
-            raise UnsupportedModelError(f"{what}: a node reads a feature outside of the model's {features}")
-        if np.isnan(threshold[inner]).any():
-            raise UnsupportedModelError(f"{what}: a threshold is not a number")
-        level = np.concatenate([left[inner], right[inner]])
 
 
 def check_trees(model: Any) -> None:
@@ -45,6 +23,7 @@ def check_trees(model: Any) -> None:
 
 def trees_of(estimator: Any) -> Iterator[tuple[Array, Array, Array, Array]]:
     """Each tree's features, thresholds, left and right children (-1 for leaves), one entry a node."""
+    yield from boosted_trees.trees_of(estimator)
     # Forests and boosting hold their trees as parameters; members of other ensembles are steps of their own.
     members: Any = [] if children(estimator) else np.ravel(getattr(estimator, "estimators_", []))
     for member in (estimator, *members):

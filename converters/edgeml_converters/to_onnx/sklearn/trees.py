@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeml_converters.sources.sklearn_trees import check_tree
+from edgeml_converters.sources.tree_check import check_tree
 from edgeml_converters.to_onnx.sklearn.emitter import ML, Classified, Emitter, Rules
 from edgeml_converters.to_onnx.sklearn.origins import float32_thresholds
 from edgeml_converters.to_onnx.sklearn.scores import from_decision
