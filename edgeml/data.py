@@ -17,7 +17,7 @@ from edgeml_runtime.feeds import Intake, tensors_of
 from edgeml_runtime.golden_rows import plain_value
 from edgeml_runtime.signature import Array, Signature
 from edgeml_runtime.strict_json import dump
-from edgeml_runtime.tables import as_inputs, read_arrays
+from edgeml_runtime.tables import as_inputs, read_arrays, wanted_by
 
 CALIBRATION_ROWS = 200  # ranges settle well before; more only costs time
 CALIBRATION_SHARE = 1 / 3
@@ -35,12 +35,12 @@ class Split:
 
 
 def read_data(path: str | Path, model: TrainedModel, target: str | None = None) -> Data:
-    """Rows of a .npz (x and y), .npy, .csv or .parquet; `target` names the column or array of labels.
+    """Rows of a .npz (x and y), .npy, .csv, .json or .parquet; `target` names the column or array of labels.
 
     Without `target`, an array called `y` is it. Raises InputError naming columns expected and got.
     """
     path = Path(path)
-    arrays = read_arrays(path)
+    arrays = read_arrays(path, wanted_by(model.signature, target or "y"))
     name = target if target is not None else ("y" if "y" in arrays and len(arrays) > 1 else None)
     if name is not None and name not in arrays:
         raise InputError(f"{path} has no {name!r} to use as target; it has {', '.join(arrays)}")

@@ -92,7 +92,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     verify.add_argument("--engine", help="engine to use; default: the first installed one")
     run = add("run", _run, "Run a bundle on the rows of a file.")
     run.add_argument("bundle", type=Path)
-    run.add_argument("--input", type=Path, required=True, help=".npy, .npz, .csv or .parquet")
+    run.add_argument("--input", type=Path, required=True, help=".npy, .npz, .csv, .json or .parquet")
     run.add_argument("-o", "--output", type=Path, help=".npy, .npz, .csv or .json; default: JSON on stdout")
     run.add_argument("--method", default=None, help="predict (default), predict_proba, transform")
     run.add_argument("--engine")
@@ -192,14 +192,16 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from edgeml_runtime.results import check_result_path, plain, write_result
     from edgeml_runtime.session import load
-    from edgeml_runtime.tables import as_inputs, check_result_path, plain, read_arrays, write_result
+    from edgeml_runtime.tables import as_inputs, read_arrays, wanted_by
 
     if arguments.output is not None:
         check_result_path(arguments.output)
     session = load(arguments.bundle, engine=arguments.engine, threads=arguments.threads)
-    x = as_inputs(session.signature, read_arrays(arguments.input), arguments.input)
-    method = arguments.method or session.signature.methods[0].name
+    signature = session.signature
+    x = as_inputs(signature, read_arrays(arguments.input, wanted_by(signature)), arguments.input)
+    method = arguments.method or signature.methods[0].name
     result = session.call(method, x)
     if arguments.output is not None:
         write_result(arguments.output, result)

@@ -8,6 +8,7 @@ their columns have names, a mapping of columns and records as well. Several inpu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,7 @@ def tensors_of(signature: Signature, x: Any) -> dict[str, Array]:
 def _reader(spec: TensorSpec, signature: Signature) -> Callable[[Any], Array]:
     where = _where(signature, spec.source_name)
     allow_missing = spec.allow_nan and spec.affine is None
+    spec = replace(spec, name=spec.source_name)  # in messages callers want to read their own names
     if spec.encoding is not None:
         encode = encoder(spec.encoding, where, allow_missing=allow_missing)
         return lambda value: check_input(spec, encode(value))
@@ -167,7 +169,7 @@ def _from_records(
         if not isinstance(record, Mapping):
             raise SignatureError(f"row {row}: expected a mapping, got {type(record).__name__}")
         if record.keys() != names:
-            _check_names(record, used, known, f"row {row}: columns")
+            _check_names(record, used, known, "columns", f"row {row}: ")
             names = record.keys()
     return {name: [record[name] for record in x] for name in used}
 
@@ -209,17 +211,19 @@ def _check_inputs(signature: Signature, given: Mapping[str, Any]) -> None:
     names = signature.sources
     if given.keys() != set(names):
         shown = [spec.describe() if spec.encoding is None else spec.source_name for spec in signature.inputs]
-        raise _other_names("inputs", list(dict.fromkeys(shown)), names, names, list(given))
+        raise SignatureError(_other_names("inputs", list(dict.fromkeys(shown)), names, names, list(given)))
 
 
-def _check_names(given: Mapping[str, Any], used: Sequence[str], known: Sequence[str], what: str) -> None:
+def _check_names(
+    given: Mapping[str, Any], used: Sequence[str], known: Sequence[str], what: str, where: str = ""
+) -> None:
     if any(name not in given for name in used) or any(name not in known for name in given):
-        raise _other_names(what, known, used, known, list(given))
+        raise SignatureError(f"{where}{_other_names(what, known, used, known, list(given))}")
 
 
 def _other_names(
     what: str, shown: Sequence[str], used: Sequence[str], known: Sequence[str], got: list[Any]
-) -> SignatureError:
+) -> str:
     missing = [name for name in used if name not in got]
     unknown = [str(name) for name in got if name not in known]
     problems = [
@@ -228,4 +232,4 @@ def _other_names(
         if names
     ]
     given = ", ".join(map(str, got)) or "none"
-    return SignatureError("; ".join([f"expected {what} {', '.join(shown)}", f"got {given}", *problems]))
+    return "; ".join([f"expected {what} {', '.join(shown)}", f"got {given}", *problems])

@@ -1,33 +1,71 @@
-"""Rows from files: .npy, .npz, .csv, .parquet; and results back into .npy, .npz, .csv or .json."""
+"""Rows from files: .npy, .npz, .csv, .json, .parquet."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 import re
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgeml_runtime.errors import InputError, MissingDependencyError
-from edgeml_runtime.files import check_writable, read_file, write_atomically
-from edgeml_runtime.npy import npy_bytes
+from edgeml_runtime.encodings import Categories, HashedRecords, HashedWords, Records, Words
+from edgeml_runtime.encodings.cells import numbers
+from edgeml_runtime.errors import InputError, MissingDependencyError, SignatureError
+from edgeml_runtime.files import read_file
+from edgeml_runtime.json_rows import object_array, read_json
 from edgeml_runtime.signature import Array, Signature, TensorSpec
 
-READABLE = (".npy", ".npz", ".csv", ".parquet")
-WRITABLE = (".npy", ".npz", ".csv", ".json")
+READABLE = (".npy", ".npz", ".csv", ".json", ".parquet")
+_TRUTHS = {"true": True, "false": False}
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")  # what int64 holds
-_FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # of the zip format, so that the same result gives the same bytes
 
 
-def read_arrays(path: Path) -> dict[str, Array]:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a model wants of a file: which columns are text though they look like numbers, whole records.
+
+    `documents`: every column but the `target` is text; the only input may have any name in a file.
+    """
+
+    text: frozenset[str] = frozenset()
+    documents: bool = False
+    records: bool = False
+    target: str | None = None
+
+    def is_text(self, name: str) -> bool:
+        """Whether that column is read as text."""
+        return name in self.text or (self.documents and name != self.target)
+
+
+def wanted_by(signature: Signature, target: str | None = None) -> Wanted:
+    """Columns whose categories or words are text, and the target where the labels are."""
+    text = set()
+    records = False
+    for spec in signature.inputs:
+        encoding = spec.encoding
+        texts = isinstance(encoding, Categories) and any(isinstance(v, str) for v in encoding.values)
+        if texts or isinstance(encoding, (Words, HashedWords)):
+            text.add(spec.source_name)
+        records |= isinstance(encoding, Records) or (
+            isinstance(encoding, HashedRecords) and encoding.input_type == "dict"
+        )
+    documents = bool(text) and not signature.columns and len(signature.sources) == 1
+    if target is not None and any(t.dtype == "str" for m in signature.methods for t in m.labels):
+        text.add(target)
+    return Wanted(frozenset(text), documents, records, target)
+
+
+def read_arrays(path: Path, wanted: Wanted = Wanted()) -> dict[str, Array]:
     """Named arrays of a file: a .npy as `x`, a .npz as it is, a table as one array [n] a column.
 
-    Raises InputError for a file that cannot be read as what its suffix says.
+    A .json holds a list of rows (`x`), an object of columns, or records (a list of objects): one array a
+    key, or, where whole records are wanted, all of them as `x` and their target beside them. What is missing
+    is NaN among numbers, None among anything else. Raises InputError for a file that cannot be read as what
+    its suffix says.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -39,7 +77,14 @@ def read_arrays(path: Path) -> dict[str, Array]:
         return _read_parquet(path)
     content = read_file(path, "data file")
     if suffix == ".csv":
-        return _read_csv(path, content)
+        return _read_csv(path, content, wanted)
+    if suffix == ".json":
+        return read_json(path, content, wanted.target, records=wanted.records)
+    return _read_numpy(path, content)
+
+
+def _read_numpy(path: Path, content: bytes) -> dict[str, Array]:
+    suffix = path.suffix.lower()
     try:
         loaded = np.load(io.BytesIO(content), allow_pickle=False)
         arrays = {"x": loaded} if suffix == ".npy" else dict(loaded)
@@ -60,12 +105,18 @@ def _read_parquet(path: Path) -> dict[str, Array]:
     content = read_file(path, "data file")
     try:
         table = pyarrow.parquet.read_table(io.BytesIO(content))
-        return {name: table.column(name).to_numpy() for name in table.column_names}
+        return {name: _plain_column(table.column(name)).to_numpy() for name in table.column_names}
     except (pyarrow.ArrowException, OSError, KeyError) as error:
         raise InputError(f"cannot read {path}: not a parquet table of plain columns ({error})") from error
 
 
-def _read_csv(path: Path, content: bytes) -> dict[str, Array]:
+def _plain_column(column: Any) -> Any:
+    """A pyarrow column; to_numpy would make the last category of what is missing among them."""
+    kind = column.type
+    return column.cast(kind.value_type) if hasattr(kind, "index_type") else column
+
+
+def _read_csv(path: Path, content: bytes, wanted: Wanted) -> dict[str, Array]:
     try:
         rows = [row for row in csv.reader(io.StringIO(content.decode("utf-8-sig"))) if row]
     except (UnicodeDecodeError, csv.Error) as error:
@@ -80,7 +131,8 @@ def _read_csv(path: Path, content: bytes) -> dict[str, Array]:
     for number, row in enumerate(rows, 1):
         if len(row) != len(header):
             raise InputError(f"cannot read {path}: row {number} has {len(row)} cells, expected {len(header)}")
-    return {name: _column([row[i] for row in rows]) for i, name in enumerate(header)}
+    columns = {name: [row[i] for row in rows] for i, name in enumerate(header)}
+    return {name: _text(cells) if wanted.is_text(name) else _column(cells) for name, cells in columns.items()}
 
 
 def _number(cell: str) -> float | None:
@@ -93,9 +145,16 @@ def _number(cell: str) -> float | None:
         return None
 
 
+def _text(cells: list[str]) -> Array:
+    return object_array([cell if cell.strip() else None for cell in cells])
+
+
 def _column(cells: list[str]) -> Array:
     numbers = [_number(cell) for cell in cells]
     if any(number is None for number in numbers):
+        truths = [_TRUTHS.get(cell.strip().lower()) for cell in cells]
+        if all(truth is not None or not cell.strip() for cell, truth in zip(cells, truths, strict=True)):
+            return np.array(truths) if None not in truths else object_array(truths)
         return np.array(cells)
     if cells and all(_INTEGER.fullmatch(cell.strip()) for cell in cells):
         return np.array([int(cell) for cell in cells], np.int64)
@@ -108,17 +167,19 @@ def as_inputs(signature: Signature, arrays: Mapping[str, Array], path: Path) -> 
     Columns are taken by name where both model and file name them, and the file's others are left out;
     otherwise all of them in file order.
     """
-    names = [spec.name for spec in signature.inputs]
+    if signature.columns:
+        return _table(signature, arrays, path)
+    names = list(signature.sources)
     if len(names) > 1 and all(name in arrays for name in names):
         return {name: arrays[name] for name in names}
     if len(names) == 1:
         spec = signature.inputs[0]
-        table = len(spec.shape) == 2 and all(a.ndim == 1 for a in arrays.values())
+        table = spec.encoding is None and len(spec.shape) == 2 and all(a.ndim == 1 for a in arrays.values())
         if table and spec.columns and list(arrays) != _header(len(arrays)):
-            arrays = _named_columns(spec, arrays, path)
+            arrays = _named_columns(spec.columns, arrays, path)
         if table and spec.shape[1] in (None, len(arrays)):
             return np.stack([_checked_column(spec, *item, path) for item in arrays.items()], axis=1)
-        for name in (spec.name, "x"):
+        for name in (names[0], "x"):
             if name in arrays:
                 return arrays[name]
         if len(arrays) == 1 and not table:
@@ -128,9 +189,18 @@ def as_inputs(signature: Signature, arrays: Mapping[str, Array], path: Path) -> 
                 f"{path}: expected {spec.shape[1]} columns for {spec.describe()}, "
                 f"got {len(arrays)}: {', '.join(arrays)}"
             )
-    expected = ", ".join(s.describe() for s in signature.inputs)
+    expected = ", ".join(s.source_name if s.encoding is not None else s.describe() for s in signature.inputs)
     got = ", ".join(f"{name}: {a.dtype}{list(a.shape)}" for name, a in arrays.items())
     raise InputError(f"{path}: expected {expected}; got {got}")
+
+
+def _table(signature: Signature, arrays: Mapping[str, Array], path: Path) -> Any:
+    """The columns that the model uses; an array or a file without names has all of them in their order."""
+    if list(arrays) == ["x"] and arrays["x"].ndim == 2:
+        return arrays["x"]
+    if list(arrays) == _header(len(signature.columns)):
+        return dict(zip(signature.columns, arrays.values(), strict=True))
+    return dict(_named_columns(signature.sources, arrays, path))
 
 
 def _header(count: int) -> list[str]:
@@ -138,82 +208,21 @@ def _header(count: int) -> list[str]:
     return [f"column_{i}" for i in range(count)]
 
 
-def _named_columns(spec: TensorSpec, arrays: Mapping[str, Array], path: Path) -> dict[str, Array]:
-    missing = [name for name in spec.columns if name not in arrays]
+def _named_columns(names: Sequence[str], arrays: Mapping[str, Array], path: Path) -> dict[str, Array]:
+    missing = [name for name in names if name not in arrays]
     if missing:
         raise InputError(f"{path}: columns are missing: {', '.join(missing)}; it has {', '.join(arrays)}")
-    return {name: arrays[name] for name in spec.columns}
+    return {name: arrays[name] for name in names}
 
 
 def _checked_column(spec: TensorSpec, name: str, column: Array, path: Path) -> Array:
     # numpy would stack numbers and text into text.
-    text = column.dtype.kind not in "fiub"
+    text = column.dtype.kind not in "fiub" and any(isinstance(v, str) for v in column.tolist())
     if text != (spec.real_dtype == "str"):
         raise InputError(
             f"{path}: column {name!r} holds {'text' if text else 'numbers'}, expected {spec.describe()}"
         )
-    return column
-
-
-def check_result_path(path: Path) -> None:
-    """Refuse a result file that cannot be written, before there is a result; raises InputError."""
-    suffix = Path(path).suffix.lower()
-    if suffix not in WRITABLE:
-        raise InputError(
-            f"cannot write {path}: expected {', '.join(WRITABLE)}, got {suffix or 'no suffix'!r}"
-        )
-    check_writable(path)
-
-
-def write_result(path: Path, result: Any) -> None:
-    """A method's result (array, list or mapping of arrays) to a file of a WRITABLE suffix."""
-    check_result_path(path)
-    suffix = Path(path).suffix.lower()
-    named = result if isinstance(result, Mapping) else None
-    if isinstance(result, list):
-        named = {f"output_{i}": a for i, a in enumerate(result)}
-    if suffix == ".json":
-        content = (json.dumps(plain(result)) + "\n").encode()
-    elif suffix == ".npz":
-        content = _npz_bytes(named or {"output": result})
-    elif named is not None:
-        raise InputError(f"cannot write {len(named)} outputs to {path}: use .npz or .json")
-    else:
-        content = npy_bytes(result) if suffix == ".npy" else _csv_bytes(result)
-    write_atomically(Path(path), content)
-
-
-def plain(result: Any) -> Any:
-    """A method's result as JSON values; NaN and infinities become null, as JSON has none."""
-    if isinstance(result, Mapping):
-        return {name: plain(value) for name, value in result.items()}
-    if isinstance(result, list):
-        return [plain(value) for value in result]
-    if result.dtype.kind == "f" and not np.isfinite(result).all():
-        values = result.astype(object)
-        values[~np.isfinite(result)] = None
-        return values.tolist()
-    return result.tolist()
-
-
-def _npz_bytes(arrays: Mapping[str, Array]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, array in arrays.items():
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy", _FIRST_DATE), npy_bytes(array))
-    return buffer.getvalue()
-
-
-def _csv_bytes(result: Array) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    for row in result.reshape(len(result), -1).tolist():
-        writer.writerow([_cell(value) for value in row])
-    return text.getvalue().encode()
-
-
-def _cell(value: Any) -> Any:
-    # A label that starts like a formula must not become one in a spreadsheet.
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return "'" + value
-    return value
+    try:
+        return column if text else numbers(column, f"{path}: column {name!r}", allow_missing=True)
+    except SignatureError as error:
+        raise InputError(str(error)) from error

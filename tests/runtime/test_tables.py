@@ -17,8 +17,9 @@ from hypothesis.extra import numpy as hnp
 from edgeml_runtime.errors import InputError
 from edgeml_runtime.files import check_writable, write_atomically
 from edgeml_runtime.npy import npy_bytes, read_npy
+from edgeml_runtime.results import plain, write_result
 from edgeml_runtime.signature import Method, Signature, TensorSpec
-from edgeml_runtime.tables import as_inputs, plain, read_arrays, write_result
+from edgeml_runtime.tables import as_inputs, read_arrays
 from tests.conftest import require_module
 
 
@@ -75,7 +76,7 @@ BROKEN = {
     "array.npz": (npy_bytes(np.zeros(5)), ".npz file"),
     "cut.npz": (b"PK\x03\x04 and so on", "damaged .npz file"),
     "text.parquet": (b"hello", "not a parquet table"),
-    "rows.xlsx": (b"", "expected .npy, .npz, .csv, .parquet, got '.xlsx'"),
+    "rows.xlsx": (b"", "expected .npy, .npz, .csv, .json, .parquet, got '.xlsx'"),
     "rows": (b"", "got 'no suffix'"),
 }
 
