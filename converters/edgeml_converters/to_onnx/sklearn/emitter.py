@@ -7,6 +7,7 @@ float32 in `constant`.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -86,6 +87,13 @@ class Emitter:
         self._fallback = fallback
         self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self.origins: dict[str, Origins] = {}
+        self.prefix = ""
+
+    def inside(self) -> Emitter:
+        """An emitter for the body of the next node: its nodes are its own, constants are shared."""
+        inner = copy.copy(self)
+        inner.nodes, inner.prefix = [], f"{self.prefix}body_{len(self.nodes)}_"
+        return inner
 
     def constant(self, values: Any, dtype: str = "float32", *, shared: bool = True) -> str:
         """The name of an initializer with those values; equal shared constants are one."""
@@ -115,7 +123,7 @@ class Emitter:
         """Append a node with `count` outputs; returns their names."""
         from onnx import helper
 
-        name = f"{op.lower()}_{len(self.nodes)}"
+        name = f"{self.prefix}{op.lower()}_{len(self.nodes)}"
         outputs = [name] if count == 1 else [f"{name}_{i}" for i in range(count)]
         self.nodes.append(helper.make_node(op, inputs, outputs, name=name, domain=domain, **attributes))
         return outputs

@@ -12,8 +12,11 @@ from edgeml_converters.to_onnx.sklearn import (
     cross_decomposition,
     decomposition,
     ensembles,
+    factorization,
+    gaussian_process,
     histogram_boosting,
     isolation,
+    kernel_ridge,
     kernels,
     lightgbm_trees,
     linear,
@@ -21,6 +24,7 @@ from edgeml_converters.to_onnx.sklearn import (
     neighbors,
     outliers,
     preprocessing,
+    topics,
     trees,
     xgboost_trees,
 )
@@ -28,8 +32,8 @@ from edgeml_converters.to_onnx.sklearn.emitter import Rules
 
 _MODULES = (
     approximation, bayes, catboost_trees, composition, cross_decomposition, decomposition, ensembles,
-    histogram_boosting, isolation, kernels, lightgbm_trees, linear, mixtures, neighbors, outliers,
-    preprocessing, trees, xgboost_trees,
+    factorization, gaussian_process, histogram_boosting, isolation, kernel_ridge, kernels,
+    lightgbm_trees, linear, mixtures, neighbors, outliers, preprocessing, topics, trees, xgboost_trees,
 )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ ML = "ai.onnx.ml"
 class Node:
     """One operator: its name with the domain in front (`ai.onnx.ml:Scaler`), its attributes, its tensors.
 
+    A body among the attributes is a Graph; what it reads from outside comes after the inputs proper.
     `takes_nan`: missing values may reach it.
     """
 
@@ -45,11 +46,12 @@ Handler = Callable[[Any, Node, list[Value]], Value | tuple[Value, ...]]  # (tens
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """An ONNX graph in the order of execution, with its constants."""
+    """An ONNX graph, or a node's body, in the order of execution, with its constants."""
 
     nodes: tuple[Node, ...]
     constants: Mapping[str, Any]
     outputs: tuple[str, ...]
+    inputs: tuple[str, ...] = ()
 
     def constant(self, name: str) -> Any | None:
         """The array of that name where it is known before running."""
@@ -73,31 +75,48 @@ def handlers() -> Mapping[str, Handler]:
 def read_graph(content: bytes, *, takes_nan: bool) -> Graph:
     """The graph of an ONNX file that was checked before; constants are folded."""
     import onnx
-    from onnx import numpy_helper
 
     model = onnx.load_from_string(content)
-    constants = {t.name: _single(numpy_helper.to_array(t)) for t in model.graph.initializer}
+    return _graph(model, model.graph, {}, takes_nan)
+
+
+def _graph(model: Any, proto: Any, outside: Mapping[str, Any], takes_nan: bool) -> Graph:
+    from onnx import numpy_helper
+
+    constants = {**outside, **{t.name: _single(numpy_helper.to_array(t)) for t in proto.initializer}}
     nodes = []
-    for proto in model.graph.node:
-        known = all(name == "" or name in constants for name in proto.input)
-        if known and (folded := _fold(model, proto, constants)) is not None:
+    for node in proto.node:
+        known = all(name == "" or name in constants for name in node.input)
+        has_body = any(attribute.HasField("g") for attribute in node.attribute)
+        if known and not has_body and (folded := _fold(model, node, constants)) is not None:
             constants |= {name: _single(value) for name, value in folded.items()}
         else:
-            nodes.append(_node(proto, takes_nan))
-    return Graph(tuple(nodes), constants, tuple(o.name for o in model.graph.output))
+            nodes.append(_node(model, node, constants, takes_nan))
+    inputs, outputs = ([value.name for value in values] for values in (proto.input, proto.output))
+    return Graph(tuple(nodes), constants, tuple(outputs), tuple(inputs))
 
 
-def _node(proto: Any, takes_nan: bool) -> Node:
+def _node(model: Any, proto: Any, constants: Mapping[str, Any], takes_nan: bool) -> Node:
     from onnx import helper
 
     domain = "" if proto.domain in ("", "ai.onnx") else f"{proto.domain}:"
+    bodies = {a.name: _graph(model, a.g, constants, takes_nan) for a in proto.attribute if a.HasField("g")}
+    others = [a for a in proto.attribute if not a.HasField("g")]
+    captured = (name for body in bodies.values() for name in _captured(body))
     return Node(
         operator=domain + proto.op_type,
-        attributes={a.name: _decoded(helper.get_attribute_value(a)) for a in proto.attribute},
-        inputs=tuple(proto.input),
+        attributes={a.name: _decoded(helper.get_attribute_value(a)) for a in others} | bodies,
+        inputs=(*proto.input, *dict.fromkeys(captured)),
         outputs=tuple(proto.output),
         takes_nan=takes_nan,
     )
+
+
+def _captured(body: Graph) -> list[str]:
+    """Tensors of the graph around a body that it reads, constants left out."""
+    own = {*body.inputs, *body.constants, *(name for node in body.nodes for name in node.outputs)}
+    read = [name for node in body.nodes for name in node.inputs if name] + list(body.outputs)
+    return [name for name in read if name not in own]
 
 
 def _single(value: Any) -> Any:
@@ -139,8 +158,13 @@ def _fold(model: Any, proto: Any, constants: Mapping[str, Any]) -> dict[str, Any
 
 
 def missing_operators(graph: Graph) -> list[str]:
-    """Operators without a lowering, by name."""
-    return sorted({node.operator for node in graph.nodes} - set(handlers()))
+    """Operators without a lowering, by name; those inside bodies too."""
+    missing = {node.operator for node in graph.nodes} - set(handlers())
+    for node in graph.nodes:
+        for value in node.attributes.values():
+            if isinstance(value, Graph):
+                missing |= set(missing_operators(value))
+    return sorted(missing)
 
 
 def function_of(graph: Graph) -> TensorFunction:
@@ -148,25 +172,30 @@ def function_of(graph: Graph) -> TensorFunction:
 
     def run(feeds: dict[str, Any]) -> dict[str, Any]:
         from edgeml_converters.tensorflow_import import import_tensorflow
-        from edgeml_converters.to_tflite.lowering.labels import moved  # which needs this module
 
-        tf = import_tensorflow()
-        values: dict[str, Value] = {**graph.constants, **feeds}
-        for node in graph.nodes:
-            inputs = [values[name] if name else None for name in node.inputs]
-            try:
-                handler = handlers()[node.operator]
-                results = moved(tf, node, handler, inputs)
-                if results is None:
-                    results = handler(tf, node, inputs)
-            except (ValueError, TypeError, KeyError, IndexError) as error:
-                raise UnsupportedOperatorError(
-                    f"TFLite: {node.operator} ({node.outputs[0]}) cannot be lowered: {error}"
-                ) from error
-            values.update(_named(node, results))
-        return {name: values[name] for name in graph.outputs}
+        return evaluate(import_tensorflow(), graph, feeds)
 
     return run
+
+
+def evaluate(tf: Any, graph: Graph, feeds: Mapping[str, Value]) -> dict[str, Value]:
+    """The outputs of a graph or of a body by name; raises UnsupportedOperatorError."""
+    from edgeml_converters.to_tflite.lowering.labels import moved  # which needs this module
+
+    values: dict[str, Value] = {**graph.constants, **feeds}
+    for node in graph.nodes:
+        inputs = [values[name] if name else None for name in node.inputs]
+        try:
+            handler = handlers()[node.operator]
+            results = moved(tf, node, handler, inputs)
+            if results is None:
+                results = handler(tf, node, inputs)
+        except (ValueError, TypeError, KeyError, IndexError) as error:
+            raise UnsupportedOperatorError(
+                f"TFLite: {node.operator} ({node.outputs[0]}) cannot be lowered: {error}"
+            ) from error
+        values.update(_named(node, results))
+    return {name: values[name] for name in graph.outputs}
 
 
 def _named(node: Node, results: Value | tuple[Value, ...]) -> Iterator[tuple[str, Value]]:
