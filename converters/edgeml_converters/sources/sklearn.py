@@ -122,7 +122,7 @@ def _scores(model: TrainedModel, x: Any) -> Array | None:
     estimator = model.model
     rows = as_fitted(estimator, as_feeds(model, x)["x"])
     with quiet_names():
-        if hasattr(estimator, "predict_proba"):
+        if any(method.name == "predict_proba" for method in model.signature.methods):
             return np.asarray(estimator.predict_proba(rows))
         if hasattr(estimator, "decision_function"):
             return _of_decision(model, np.asarray(estimator.decision_function(rows)))

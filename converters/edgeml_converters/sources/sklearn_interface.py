@@ -98,7 +98,7 @@ def interface(model: Any, task: Task, name: str) -> Interface:
 def _classes(model: Any, name: str, outputs: list[TensorSpec], methods: list[Method]) -> None:
     """The label and the probabilities of a classifier."""
     targets = targets_of(model)
-    proba = hasattr(model, "predict_proba")
+    proba = _gives(model, "predict_proba")
     answer = answer_to_a_row(model, "predict")
     if targets == "one":
         classes = np.asarray(model.classes_)
@@ -158,7 +158,8 @@ def answer_to_a_row(model: Any, method: str) -> Any:
     last = final_estimator(model)
     problem: Exception | None = None
     for value in (0.0, 1.0):
-        row = np.full((2, last.n_features_in_), value)
+        # A Gaussian process whose kernel looks at no column takes rows of any width.
+        row = np.full((2, getattr(last, "n_features_in_", 1)), value)
         try:
             with quiet_names(), np.errstate(all="ignore"):
                 answer = getattr(last, method)(as_fitted(last, row))

@@ -55,4 +55,7 @@ def left_out(estimator: Any, method: str) -> str | None:
     kind = type(estimator).__name__
     if (kind, method) == ("LinearDiscriminantAnalysis", "transform") and estimator.solver == "lsqr":
         return "solver='lsqr' finds no directions to transform with; use svd or eigen"
+    if (kind, method) == ("GaussianProcessClassifier", "predict_proba"):
+        several = len(estimator.classes_) > 2 and estimator.multi_class == "one_vs_one"
+        return "multi_class='one_vs_one' has labels only; use one_vs_rest" if several else None
     return REFUSED_METHODS.get((kind, method))

@@ -69,9 +69,6 @@ def _pipeline_calls(model: Any, role: str) -> list[tuple[str, Any, str]]:
 
 
 _SEARCHES = ("GridSearchCV", "HalvingGridSearchCV", "HalvingRandomSearchCV", "RandomizedSearchCV")
-_ROLES = (
-    "regress", "classify", "classify_many", "multilabel", "cluster", "memberships", "detect", "score",
-)  # fmt: skip
 
 
 def _both(role: str) -> dict[str, Rule]:
@@ -80,6 +77,13 @@ def _both(role: str) -> dict[str, Rule]:
 
 RULES = Rules(
     transform={"ColumnTransformer": _column_transformer, "FeatureUnion": _feature_union} | _both("transform"),
-    **{role: _both(role) for role in _ROLES},
+    regress=_both("regress"),
+    classify=_both("classify"),
+    classify_many=_both("classify_many"),
+    multilabel=_both("multilabel"),
+    cluster=_both("cluster"),
+    memberships=_both("memberships"),
+    detect=_both("detect"),
+    score=_both("score"),
     calls={"ColumnTransformer": _transforming, "FeatureUnion": _transforming, "Pipeline": _pipeline_calls},
 )

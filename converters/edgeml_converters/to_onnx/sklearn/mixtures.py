@@ -10,7 +10,7 @@ from edgeml_converters.to_onnx.sklearn.emitter import Emitter, Rules
 
 
 def _joint(emitter: Emitter, model: Any, x: str) -> str:
-    """log P(component, x): float32[n, components]."""
+    """Joint log densities log P(component, x): float32[n, components]."""
     means = np.asarray(model.means_, np.float64)
     factors = np.asarray(model.precisions_cholesky_, np.float64)
     # At its own mean a component's distance is zero: what is left is its constant, whatever the prior.

@@ -19,7 +19,7 @@ def detected(emitter: Emitter, decision: str, *, zero_is_inlier: bool = True) ->
 
 
 def shifted(emitter: Emitter, y: str, offset: Any) -> str:
-    """y + offset for y float32[n, 1] and a fitted offset of one value."""
+    """The column y float32[n, 1] plus a fitted offset of one value."""
     return emitter.add("Add", y, emitter.constant(np.ravel(offset)))
 
 
