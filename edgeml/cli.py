@@ -16,6 +16,8 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from edgeml.coverage import Coverage
+
 _RUNTIME = {
     "run": "Run a bundle on the rows of a file.",
     "bench": "Measure latency and memory of bundles on this machine.",
@@ -129,6 +131,7 @@ def compile_command(
             seed=seed,
             trust_pickle=trust_pickle,
             progress=progress,
+            announce=None if as_json else _print_coverage,
         )
     written = result.save(output) if result.chosen is not None else None
     if as_json:
@@ -257,6 +260,14 @@ def demo(output: Path, device: str, as_json: bool) -> int:
     if as_json:
         _print_json(document)
     return 0
+
+
+def _print_coverage(found: Coverage) -> None:
+    from edgeml.coverage import coverage_lines
+    from edgeml_runtime.cli import printable
+
+    for key, text in coverage_lines(found):
+        click.echo(printable(f"{key:10} {text}"))
 
 
 def _print_json(document: Any) -> None:

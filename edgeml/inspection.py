@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edgeml.plan import FORMATS
-from edgeml_converters.intake import describe, load_model, missing_modules, with_pip_line
+from edgeml.coverage import Coverage, StepCoverage, coverage, coverage_lines
+from edgeml_converters.intake import describe, load_model
 from edgeml_converters.model import TrainedModel
-from edgeml_converters.registry import converters
 from edgeml_runtime.bundle import read_bundle
 from edgeml_runtime.cli import describe_verdict, printable
 from edgeml_runtime.codec import encode
@@ -47,23 +46,8 @@ def _model_document(model: TrainedModel) -> dict[str, Any]:
         "task": model.task,
         "digest": model.digest,
         "signature": encode(model.signature),
-        "steps": [encode(step) for step in model.steps],
-        "formats": {name: _obstacle(model, name) for name in FORMATS},
+        **encode(coverage(model)),
     }
-
-
-def _obstacle(model: TrainedModel, target: str) -> str | None:
-    """Why no converter takes the model towards `target` (or the hub); None where one does."""
-    direct = [c for c in converters().values() if c.source == model.kind and c.target == target]
-    towards = direct or [c for c in converters().values() if c.source == model.kind]
-    for converter in towards:
-        missing = missing_modules(converter.requires)
-        if missing:
-            return f"needs {with_pip_line(missing, converter.extra)}"
-        offers = converter.offers(model)
-        if all(reason is not None for reason in offers.values()):
-            return next(iter(offers.values()))
-    return None
 
 
 def inspection_lines(document: dict[str, Any]) -> Iterator[str]:
@@ -91,10 +75,9 @@ def _pairs(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield "verdict", describe_verdict(verdict)
     elif document["what"] == "model":
         yield "name", f"{document['name']} ({document['kind']}, {document['task']})"
-        for step in document["steps"]:
-            yield "step", f"{step['path']}: {step['kind']}"
-        for name, obstacle in document["formats"].items():
-            yield name, "supported" if obstacle is None else obstacle
+        yield from coverage_lines(
+            Coverage(document["formats"], tuple(StepCoverage(**step) for step in document["steps"]))
+        )
     else:
         for key, value in document.items():
             if key != "what":

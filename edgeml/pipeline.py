@@ -10,6 +10,7 @@ from typing import Any
 from edgeml.boundaries import boundary_rows
 from edgeml.build import build
 from edgeml.choose import OBJECTIVES, Choice, Explanation, choose
+from edgeml.coverage import Coverage, coverage
 from edgeml.data import Split, calibration_feeds, check_data, digest, read_data, split, synthetic
 from edgeml.devices import DeviceProfile, load_device
 from edgeml.judge import Gates, Outcome, judge
@@ -39,6 +40,7 @@ class Result:
     """All that a compilation found out: every candidate with its verdicts, what was left out, the choice."""
 
     model: TrainedModel
+    coverage: Coverage
     device: DeviceProfile
     budget: Budget
     objective: str
@@ -101,6 +103,7 @@ def compile(
     seed: int = 0,
     trust_pickle: bool = False,
     progress: Progress | None = None,
+    announce: Callable[[Coverage], None] | None = None,
 ) -> Result:
     """The best artifact of a trained model for a device within a budget, with the proof.
 
@@ -108,7 +111,7 @@ def compile(
     device: a device's name, its profile or a profile's path. data: rows to calibrate and judge on (two
     disjoint parts); without it, calibrated schemes are left out and parity is judged on synthetic rows.
     objective: what to minimise among the candidates that fit, "latency" (measured on this host), "size" or
-    "memory".
+    "memory". announce: called with what every step and format is taken for, before anything is built.
 
     Raises the errors of `edgeml_runtime.errors`; a candidate that cannot be built, or that does not fit, is
     not an error but an Outcome.
@@ -125,12 +128,15 @@ def compile(
     report("reading the model", 0, 0)
     trained = _describe(model, name, trust_pickle=trust_pickle)
     trained, rows = _rows(trained, data, target, seed)
+    report("asking the original model", 0, 0)
+    reference = consult(trained, rows.judging)
+    _check_budget(budget, reference, rows)
+    covered = coverage(trained)
+    if announce is not None:
+        announce(covered)
     planned = plan(
         trained, profile, wanted_formats=formats, wanted_schemes=schemes, with_data=not rows.synthetic
     )
-    report("asking the original model", 0, len(planned.candidates))
-    reference = consult(trained, rows.judging)
-    _check_budget(budget, reference, rows)
     calibration = _calibration(trained, planned, rows)
 
     gates = Gates(
@@ -166,6 +172,7 @@ def compile(
     _raise_if_none_built(outcomes)
     return Result(
         model=trained,
+        coverage=covered,
         device=profile,
         budget=budget,
         objective=objective,

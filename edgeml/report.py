@@ -33,6 +33,7 @@ def result_document(result: Result) -> dict[str, Any]:
             "task": result.model.task,
             "digest": result.model.digest,
         },
+        "coverage": encode(result.coverage),
         "device": result.device.name,
         "budget": encode(result.budget),
         "objective": result.objective,

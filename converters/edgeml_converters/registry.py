@@ -39,6 +39,7 @@ class Source:
     # (model, ordinary rows, most rows to give): rows on the model's thresholds, edges and categories
     boundaries: Callable[[TrainedModel, Any, int], Boundaries | None] | None = None
     reductions: Callable[[Any], Iterator[Reduction]] | None = None  # live object -> parts of it
+    holds: Callable[[Path], bool] = lambda path: True  # whether a file of such a suffix is one of its models
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ class Converter:
     extra: str
     offers: Callable[[Any], Mapping[str, str | None]]  # subject -> scheme -> None, or why it is not offered
     convert: Callable[[Any, str, Calibration | None], Artifact]  # (subject, scheme, calibration)
+    # Of a trained model: by step path why that step has no float32 form; None, or no entry, where it has
+    steps: Callable[[TrainedModel], Mapping[str, str | None]] | None = None
 
 
 Route = tuple[Converter, ...]

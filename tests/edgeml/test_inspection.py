@@ -71,14 +71,22 @@ def test_a_scikit_learn_model(skops):
 
 def test_an_unsupported_step_is_told_without_converting(tmp_path):
     import joblib
+    from scipy.spatial.distance import euclidean
     from sklearn.datasets import load_wine
-    from sklearn.gaussian_process import GaussianProcessClassifier
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
 
     x, y = load_wine(return_X_y=True)
-    joblib.dump(GaussianProcessClassifier().fit(x[::4], y[::4]), tmp_path / "process.joblib")
-    document = inspect_file(tmp_path / "process.joblib", trust_pickle=True)
-    assert "GaussianProcessClassifier" in document["formats"]["onnx"]
-    assert "GaussianProcessClassifier" in document["formats"]["tflite"]
+    model = make_pipeline(StandardScaler(), KNeighborsClassifier(metric=euclidean)).fit(x[::4], y[::4])
+    joblib.dump(model, tmp_path / "own.joblib")
+    document = inspect_file(tmp_path / "own.joblib", trust_pickle=True)
+    scaler, neighbors = document["steps"]
+    assert (scaler["kind"], scaler["formats"]) == ("StandardScaler", {"onnx": None, "tflite": None})
+    for name in ("onnx", "tflite"):
+        assert "pipeline.kneighborsclassifier (KNeighborsClassifier): metric" in document["formats"][name]
+        assert neighbors["formats"][name].startswith("metric")
+    assert "step       pipeline.standardscaler (StandardScaler): onnx, tflite" in inspection_lines(document)
 
 
 @pytest.mark.slow
