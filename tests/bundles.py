@@ -19,6 +19,9 @@ import numpy as np
 
 from edgeml_runtime.archive import write_archive
 from edgeml_runtime.bundle import Bundle, decode_bundle, encode_bundle, file_entries, npy_bytes
+from edgeml_runtime.encodings import Categories, Words
+from edgeml_runtime.feeds import tensors_of
+from edgeml_runtime.golden_rows import plain_rows
 from edgeml_runtime.manifest import (
     FORMAT,
     Budget,
@@ -31,6 +34,7 @@ from edgeml_runtime.manifest import (
     Verdict,
 )
 from edgeml_runtime.signature import Affine, ClassLabels, Method, Signature, TensorSpec
+from edgeml_runtime.strict_json import dump
 from tests.conftest import require_module
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -45,9 +49,13 @@ def bundle_bytes(
     outputs: Mapping[str, Array],
     *,
     atol: float = 1e-5,
+    rows: Any = None,
     **changes: Any,
 ) -> bytes:
-    """A bundle of that artifact and golden vectors; `changes` replace fields of the manifest."""
+    """A bundle of that artifact and golden vectors; `changes` replace fields of the manifest.
+
+    `rows`: the golden inputs as callers give them, where the runtime encodes.
+    """
     files = {f"model.{artifact_format}": artifact}
     golden: dict[str, list[GoldenTensor]] = {"in": [], "out": []}
     for direction, tensors in (("in", inputs), ("out", outputs)):
@@ -55,6 +63,8 @@ def bundle_bytes(
             file = f"golden-{direction}-{number}.npy"
             files[file] = npy_bytes(array)
             golden[direction].append(GoldenTensor(name, file))
+    if rows is not None:
+        files["golden-rows.json"] = dump(rows)
     exact = {name: 0.0 if array.dtype.kind != "f" else atol for name, array in outputs.items()}
     fields: dict[str, Any] = {
         "format": FORMAT,
@@ -65,7 +75,10 @@ def bundle_bytes(
         "signature": signature,
         "float_operators": (),
         "fixture": Fixture(
-            tuple(golden["in"]), tuple(golden["out"]), tuple(Tolerance(n, a, 0.0) for n, a in exact.items())
+            tuple(golden["in"]),
+            tuple(golden["out"]),
+            tuple(Tolerance(n, a, 0.0) for n, a in exact.items()),
+            None if rows is None else "golden-rows.json",
         ),
         "device": "host",
         "budget": Budget(),
@@ -121,6 +134,46 @@ def tiny_bundle_bytes(**changes: Any) -> bytes:
     )
     x = np.float32([[0.5]])
     return bundle_bytes(artifact, "onnx", signature, {"x": x}, {"y": 2 * x}, **changes)
+
+
+TABLE_ROWS = {
+    "age": [41, None, 3.5],
+    "city": ["Oslo", "Bern", "2"],
+    "unused": [0, 0, 0],
+    "note": ["good good", "bad", "é?"],
+}
+
+
+TABLE = Signature(
+    (
+        TensorSpec("c0", "float32", (None, 1), allow_nan=True, source="age"),
+        TensorSpec("c1", "float32", (None, 1), source="city", encoding=Categories(("Bern", "Oslo", "2"))),
+        TensorSpec("c3", "float32", (None, 2), source="note", encoding=Words(("good", "bad"))),
+    ),
+    (TensorSpec("y", "float32", (None, 1)),),
+    (Method("predict", ("y",)),),
+    tuple(TABLE_ROWS),
+)
+
+
+def table_bundle_bytes(**changes: Any) -> bytes:
+    """y = age + 10 * (index of the city) + 100 * (good - bad), an input a column; a missing age gives NaN."""
+    inputs = tensors_of(TABLE, TABLE_ROWS)
+    weights = {"ten": np.float32([10]), "words": np.float32([[100], [-100]])}
+    artifact = onnx_graph(
+        [
+            node("Mul", "c1 ten", "city"),
+            node("MatMul", "c3 words", "note"),
+            node("Add", "c0 city", "both"),
+            node("Add", "both note", "y"),
+        ],
+        {name: ("float32", [None, tensor.shape[1]]) for name, tensor in inputs.items()},
+        {"y": ("float32", [None, 1])},
+        weights,
+    )
+    y = inputs["c0"] + inputs["c1"] * weights["ten"] + inputs["c3"] @ weights["words"]
+    rows = plain_rows(TABLE, TABLE_ROWS)
+    return bundle_bytes(artifact, "onnx", TABLE, inputs, {"y": y}, **{"rows": rows} | changes)
 
 
 @functools.cache

@@ -16,6 +16,16 @@ from hypothesis import strategies as st
 
 from edgeml_runtime.bundle import decode_bundle
 from edgeml_runtime.codec import CodecError, decode, encode
+from edgeml_runtime.encodings import (
+    Analyzer,
+    Categories,
+    Encoding,
+    HashedRecords,
+    HashedWords,
+    Records,
+    Sets,
+    Words,
+)
 from edgeml_runtime.errors import ManifestError
 from edgeml_runtime.manifest import MAX_MANIFEST_BYTES, Manifest, dump_manifest, parse_manifest
 from edgeml_runtime.npy import npy_bytes
@@ -65,6 +75,14 @@ def test_the_canonical_text_is_what_a_bundle_holds():
 
 LABELS = {"dtype": "int64", "values": [0, 1]}
 SPEC = "signature.inputs.0"
+ENCODING = f"{SPEC}.encoding"
+
+
+def encoded(**changes: Any) -> dict[str, Any]:
+    """A Words encoding as the manifest spells it."""
+    return encode(Words(("a",))) | changes
+
+
 MALFORMED: dict[str, tuple[Edit, str]] = {
     "unknown field": (put("extra", 1), "manifest: extra: unknown field; known: format, name,"),
     "unknown field inside": (put(f"{SPEC}.unit", "m"), "signature.inputs[0].unit: unknown field"),
@@ -144,6 +162,68 @@ MALFORMED: dict[str, tuple[Edit, str]] = {
     "verdict of no status": (put("verdicts.0.status", "maybe"), "verdicts[0].status: expected one of"),
     "budget below zero": (put("budget.max_size_kb", -1.0), "max_size_kb must be a finite number"),
 }  # fmt: skip
+MALFORMED |= {
+    "columns twice": (put("signature.columns", ["x", "x"]), "signature: columns must be different from each"),
+    "columns without the input's": (
+        put("signature.columns", ["a"]),
+        "input 'x' is made of 'x', which is not",
+    ),
+    "columns of a matrix": (
+        lambda d: (put("signature.columns", ["x"])(d), put(f"{SPEC}.shape", [None, 2])(d)),
+        "input x: float32[batch, 2] is not one column of a table",
+    ),
+    "columns without golden rows": (put("signature.columns", ["x"]), "fixture.rows must name a file where"),
+    "golden rows of tensors": (put("fixture.rows", "golden-in-0.npy"), "fixture.rows must name a file where"),
+    "source of an output": (put("signature.outputs.0.source", "x"), "output 'y' has a source or an encoding"),
+    "encoding of no kind": (
+        put(ENCODING, {}),
+        "signature.inputs[0].encoding.kind: expected one of categories,",
+    ),
+    "encoding of a list": (
+        put(ENCODING, []),
+        "signature.inputs[0].encoding: expected a table, got list '[]'",
+    ),
+    "encoding of another kind": (
+        put(ENCODING, encoded(kind="pickle")),
+        "encoding.kind: expected one of categories",
+    ),
+    "encoding of a kind that is no text": (
+        put(ENCODING, encoded(kind=["words"])),
+        "encoding.kind: expected one",
+    ),
+    "encoding with a field too many": (put(ENCODING, encoded(idf=[1.0])), "encoding.idf: unknown field"),
+    "encoding without a field": (put(ENCODING, {"kind": "words"}), "encoding.vocabulary: missing"),
+    "encoding of another width": (
+        put(ENCODING, encoded(vocabulary=["a", "b"])),
+        "signature.inputs[0]: words make float32[batch, 2] without names of columns, not float32[batch, 1]",
+    ),
+    "terms that are no text": (
+        put(ENCODING, encoded(vocabulary=[1])),
+        "encoding.vocabulary[0]: expected str",
+    ),
+    "terms twice": (put(ENCODING, encoded(vocabulary=["a", "a"])), "encoding: terms of a vocabulary must be"),
+    "term of a lone surrogate": (
+        put(ENCODING, encoded(vocabulary=["\ud800"])),
+        "vocabulary[0]: expected text",
+    ),
+    "three sizes of n-grams": (
+        put(ENCODING, encoded(analyzer=encode(Analyzer()) | {"ngram_range": [1, 1, 1]})),
+        "encoding.analyzer.ngram_range: expected 2 items, got 3",
+    ),
+    "a pattern that is none": (
+        put(ENCODING, encoded(analyzer=encode(Analyzer()) | {"token_pattern": "("})),
+        "encoding.analyzer: token_pattern is not a regular expression",
+    ),
+    "huge vocabulary": (put(ENCODING, encoded(vocabulary=["a"] * 524289)), "a list longer than 524288"),
+    "a category of categories": (
+        put(ENCODING, {"kind": "categories", "values": [["a"]], "unknown": "code"}),
+        "encoding.values[0]: expected str, got list",
+    ),
+    "unknown way with the unknown": (
+        put(ENCODING, {"kind": "categories", "values": ["a"], "unknown": "zero"}),
+        "encoding.unknown: expected one of code, refuse, got 'zero'",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", MALFORMED)
@@ -297,6 +377,31 @@ def test_signature_round_trip(table: ClassLabels, shape: list[int | None], scale
     assert again.methods[0].labels[0].array().tolist() == list(table.values)
 
 
+terms = st.lists(words, min_size=1, unique=True).map(tuple)
+analyzers = st.builds(Analyzer, lowercase=st.booleans(), stop_words=terms, ngram_range=st.just((1, 3)))
+values = st.lists(st.none() | st.booleans() | st.integers(-5, 5) | finite | words, min_size=1, unique=True)
+hashed = st.integers(1, 2**31 - 1)
+encodings = st.one_of(
+    st.builds(Categories, values.map(tuple), st.sampled_from(["code", "refuse"])),
+    st.builds(Words, terms, analyzers, st.booleans()),
+    st.builds(HashedWords, hashed, analyzers, st.booleans(), st.booleans()),
+    st.builds(Records, terms, words),
+    st.builds(HashedRecords, hashed, st.sampled_from(["dict", "pair", "string"]), st.booleans()),
+    st.builds(Sets, terms),
+)
+
+
+@given(encodings)
+def test_encoding_round_trip(encoding: Encoding):
+    x = TensorSpec("x", "float32", (None, encoding.width), source="s", encoding=encoding)
+    outputs = (TensorSpec("y", "float32", (None,)),)
+    signature = Signature((x,), outputs, (Method("predict", ("y",)),), ("s", "t"))
+    again = decode(Signature, json.loads(json.dumps(encode(signature))))
+    assert again == signature
+    if isinstance(encoding, Categories):  # 1, 1.0 and True are equal, and are not the same
+        assert repr(again.inputs[0].encoding) == repr(encoding)
+
+
 @given(st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(words, inner), max_leaves=8))
 def test_codec_raises_nothing_but_its_own_error(value: Any):
     with pytest.raises(CodecError):
@@ -309,6 +414,20 @@ class _Record:
     choice: Literal["a", "b"] = "a"
     maybe: int | None = None
     items: tuple[int, ...] = ()
+
+
+def test_a_large_vocabulary_fits():
+    vocabulary = tuple(f"wörterbuch {i}" for i in range(50_000))
+    x = TensorSpec("x", "float32", (None, len(vocabulary)), encoding=Words(vocabulary))
+    manifest = decode_bundle(content()).manifest
+    signature = dataclasses.replace(manifest.signature, inputs=(x,))
+    fixture = dataclasses.replace(manifest.fixture, rows=manifest.fixture.inputs[0].file + ".json")
+    entry = dataclasses.replace(manifest.files[0], name=fixture.rows)
+    files = tuple(sorted((*manifest.files, entry), key=lambda f: f.name))
+    large = dataclasses.replace(manifest, signature=signature, fixture=fixture, files=files)
+    written = dump_manifest(large)
+    assert parse_manifest(written) == large
+    assert len(written) < MAX_MANIFEST_BYTES / 5
 
 
 def test_codec_fills_in_defaults_and_widens_integers():
