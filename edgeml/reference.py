@@ -88,8 +88,8 @@ def predicted_labels(model: TrainedModel, result: list[Array]) -> Array | None:
     method = model.signature.methods[0]
     if method.labels or model.task == "clustering":
         return result[0]
-    if model.task == "classification" and len(result) == 1 and result[0].ndim == 2:
-        scores = result[0]
+    if model.task == "classification" and len(result) == 1 and result[0].ndim in (1, 2):
+        scores = result[0].reshape(len(result[0]), -1)
         return (scores[:, 0] > 0.5).astype(np.int64) if scores.shape[1] == 1 else scores.argmax(axis=1)
     return None
 
@@ -152,8 +152,8 @@ def _classes(model: TrainedModel, answers: Array) -> Array:
         tables = [table.array() for table in method.labels]
         text = answers.dtype.kind == "U"
         return np.unique(np.concatenate([t.astype(np.str_) if text else t for t in tables]))
-    columns = model.signature.output(method.outputs[0]).shape[1] or 1
-    return np.arange(max(columns, 2))
+    columns = model.signature.output(method.outputs[0]).shape[1:]
+    return np.arange(max(2, *(size or 1 for size in columns)))
 
 
 def task_score(metric: str, predicted: Array, y: Array | None) -> float:

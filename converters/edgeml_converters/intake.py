@@ -29,7 +29,7 @@ def load_model(path: str | Path, *, trust_pickle: bool = False) -> object:
             "who did, pass --trust-pickle (trust_pickle=True), or save the model as .skops"
         )
     for source in sources().values():
-        if suffix in source.suffixes:
+        if suffix in source.suffixes and source.holds(path):
             _require(source)
             return source.load(path)
     known = ", ".join(

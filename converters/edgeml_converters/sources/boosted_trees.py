@@ -28,13 +28,11 @@ def trees_of(estimator: Any) -> Iterator[Nodes]:
             threshold = np.where(np.abs(tree.threshold) < 1.1e-35, 0.0, tree.threshold)
             yield tree.feature, _shown(threshold, tree.categories), tree.left, tree.right
     elif "XGBModel" in names:
-        document = bytes(estimator.get_booster().save_raw("json"))
-        for found in xgboost_model.read_model(document, what).trees:
+        for found in xgboost_model.booster_model(estimator.get_booster(), what).trees:
             threshold = _shown(found.threshold.astype(np.float64), found.categories)
             yield found.feature, threshold, found.left, found.right
     elif "CatBoost" in names:
-        document = catboost_model.model_json(estimator)
-        for member in catboost_model.read_model(document, what).trees:
+        for member in catboost_model.read_model(catboost_model.model_json(estimator), what).trees:
             if isinstance(member, catboost_model.NestedTree):
                 yield member.feature, member.border, member.left, member.right
             else:

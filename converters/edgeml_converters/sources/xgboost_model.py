@@ -1,7 +1,7 @@
-"""XGBoost's JSON model as arrays, checked before any compiled code walks them.
+"""XGBoost's model document as arrays, checked before any compiled code walks them.
 
-The document is what `Booster.save_raw("json")` returns and `save_model` writes into .json files; .ubj files
-hold the same. Its schema: XGBoost's doc/model.schema and src/tree/tree_model.cc.
+The document is what `save_model` writes into .json files, and into .ubj files as binary JSON. Its schema:
+XGBoost's doc/model.schema and src/tree/tree_model.cc.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgeml_converters.sources.tree_check import check_tree
+from edgeml_converters.sources.ubjson import decode
 from edgeml_runtime.errors import InputError, UnsupportedModelError
 from edgeml_runtime.signature import Array
 
@@ -60,10 +62,22 @@ class XGBoostModel:
     estimator: str | None = None  # what saved the file: "classifier", "regressor", "ranker" or a Booster
 
 
-def read_model(document: bytes | str, what: str) -> XGBoostModel:
+def is_model_file(path: Path) -> bool:
+    """Whether a .json or .ubj file begins as XGBoost's do."""
+    with path.open("rb") as file:
+        return b"learner" in file.read(64)
+
+
+def booster_model(booster: Any, what: str) -> XGBoostModel:
+    """The model in a live Booster."""
+    return read_model(bytes(booster.save_raw("ubj")), what)
+
+
+def read_model(content: bytes, what: str) -> XGBoostModel:
     """The model in a document; raises InputError where it is none, UnsupportedModelError for bad arrays."""
     try:
-        learner = json.loads(document)["learner"]
+        binary = content[1:2] in (b"i", b"U", b"I", b"l", b"L")  # a length, where JSON has a name
+        learner = (decode(content) if binary else json.loads(content))["learner"]
         parameters, booster = learner["learner_model_param"], learner["gradient_booster"]
         features = int(parameters["num_feature"])
         classes = int(parameters["num_class"])
@@ -129,7 +143,8 @@ def _boosted(booster: Mapping[str, Any], features: int, width: int, what: str) -
             trees.append(_tree(document, features, width, tree))
         except (KeyError, TypeError, ValueError, IndexError, OverflowError) as exc:
             raise UnsupportedModelError(f"{tree}: its arrays are damaged ({exc!r})") from exc
-    rounds = tuple(model.get("iteration_indptr") or _rounds(len(trees), groups, parallel))
+    listed = model.get("iteration_indptr")
+    rounds = tuple(map(int, _rounds(len(trees), groups, parallel) if listed is None else listed))
     outside = any(not 0 <= group < width for group in groups) or any(not 0 <= r <= len(trees) for r in rounds)
     if not len(groups) == len(weights) == len(trees) or outside:
         raise UnsupportedModelError(

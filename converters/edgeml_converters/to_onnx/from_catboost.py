@@ -13,4 +13,5 @@ CONVERTER = Converter(
     extra="catboost",
     offers=SKLEARN.offers,
     convert=SKLEARN.convert,
+    steps=SKLEARN.steps,
 )

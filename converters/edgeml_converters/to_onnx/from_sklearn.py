@@ -40,7 +40,7 @@ def _convert(model: TrainedModel, scheme: str, calibration: Calibration | None) 
     emitter = Emitter(all_rules(), FALLBACK)
     emitter.declare("x", int(model.signature.inputs[0].shape[1] or 0))
     outputs = _emit(emitter, model)
-    content = _serialize(emitter, outputs, model.signature)
+    content = serialize(emitter, outputs, model.signature)
     return Artifact("onnx", scheme, content, model.signature)
 
 
@@ -98,7 +98,8 @@ _EMIT: dict[str, Callable[[Emitter, Any], dict[str, str | None]]] = {
 _COLUMNS = {"decision", "prediction", "scores"}  # made as [n, 1] where the method gives [n]
 
 
-def _serialize(emitter: Emitter, outputs: Mapping[str, str], signature: Signature) -> bytes:
+def serialize(emitter: Emitter, outputs: Mapping[str, str], signature: Signature) -> bytes:
+    """The graph that gives those tensors, by output name, as the signature says: the same bytes each time."""
     from onnx import checker, helper
 
     for name, tensor in outputs.items():

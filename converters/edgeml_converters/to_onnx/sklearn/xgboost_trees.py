@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeml_converters.sources.xgboost_model import XGBoostModel, XGBoostTree, read_model
+from edgeml_converters.sources.xgboost_model import XGBoostModel, XGBoostTree, booster_model
 from edgeml_converters.to_onnx.sklearn.emitter import Classified, Emitter, Multilabel, Rules
 from edgeml_converters.to_onnx.sklearn.extra_columns import ExtraColumns
 from edgeml_converters.to_onnx.sklearn.scores import from_decision
@@ -79,7 +79,7 @@ def output(emitter: Emitter, model: XGBoostModel, raw: str) -> str:
 
 def parsed(estimator: Any) -> XGBoostModel:
     """The model inside a wrapper."""
-    return read_model(bytes(estimator.get_booster().save_raw("json")), type(estimator).__name__)
+    return booster_model(estimator.get_booster(), type(estimator).__name__)
 
 
 def _wrapped(emitter: Emitter, estimator: Any, x: str) -> tuple[XGBoostModel, str]:
