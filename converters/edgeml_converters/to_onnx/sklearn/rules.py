@@ -24,6 +24,7 @@ from edgeml_converters.to_onnx.sklearn import (
     neighbors,
     outliers,
     preprocessing,
+    sparse_coding,
     topics,
     trees,
     xgboost_trees,
@@ -33,7 +34,8 @@ from edgeml_converters.to_onnx.sklearn.emitter import Rules
 _MODULES = (
     approximation, bayes, catboost_trees, composition, cross_decomposition, decomposition, ensembles,
     factorization, gaussian_process, histogram_boosting, isolation, kernel_ridge, kernels,
-    lightgbm_trees, linear, mixtures, neighbors, outliers, preprocessing, topics, trees, xgboost_trees,
+    lightgbm_trees, linear, mixtures, neighbors, outliers, preprocessing, sparse_coding, topics, trees,
+    xgboost_trees,
 )  # fmt: skip
 
 
