@@ -145,18 +145,17 @@ def digest(data: Data) -> str:
 
 def _hashable(value: Any) -> Array:
     """Numbers and text as they are; rows of anything else as their JSON text, the same in every process."""
-    if isinstance(value, (list, tuple)):
-        try:
-            array = np.asarray(value)
-        except ValueError:  # collections of different sizes
-            return np.frombuffer(dump(plain_value(value)), np.uint8)
-        # numpy makes text of numbers that stand beside text.
-        mixed = array.dtype.kind == "U" and not all(isinstance(item, str) for item in value)
-        array = array.astype(object) if mixed else array
-    else:
+    try:
         array = np.asarray(value)
-    if array.dtype.kind != "O" or array.ndim == 0:
-        return array.astype(np.str_) if array.dtype.kind == "O" else array
-    if all(isinstance(item, str) for item in array.ravel().tolist()):
-        return array.astype(np.str_)
-    return np.frombuffer(dump(plain_value(value if isinstance(value, (list, tuple)) else array)), np.uint8)
+    except ValueError:  # collections of different sizes
+        return _json_bytes(value)
+    items = array.ravel().tolist() if array.dtype.kind == "O" else value
+    if isinstance(items, (list, tuple)) and array.dtype.kind in "OU":
+        # numpy would make text of numbers that stand beside text.
+        text = all(isinstance(item, str) for item in items)
+        return array.astype(np.str_) if text else _json_bytes(value if items is value else array)
+    return array
+
+
+def _json_bytes(rows: Any) -> Array:
+    return np.frombuffer(dump(plain_value(rows)), np.uint8)

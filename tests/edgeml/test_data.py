@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
+from edgeml import data as data_module
 from edgeml.data import (
     CALIBRATION_ROWS,
     calibration_feeds,
@@ -21,7 +25,17 @@ from edgeml.data import (
     synthetic,
 )
 from edgeml_converters.model import Data, TrainedModel
+from edgeml_runtime.encodings import (
+    Categories,
+    Encoding,
+    HashedRecords,
+    HashedWords,
+    Records,
+    Sets,
+    Words,
+)
 from edgeml_runtime.errors import CalibrationError, InputError
+from edgeml_runtime.feeds import tensors_of
 from edgeml_runtime.signature import Affine, Method, Signature, TensorSpec
 
 NAN = float("nan")
@@ -197,7 +211,111 @@ def test_nobody_draws_text():
         synthetic(model(TensorSpec("x", "str", (None, 1))), 0)
 
 
+ENCODED = {
+    "categories": Categories(("a", 2, None, True)),
+    "words": Words(("good", "bad", "ugly")),
+    "hashed words": HashedWords(16),
+    "records": Records(("a", "city=Oslo")),
+    "hashed mappings": HashedRecords(16),
+    "hashed pairs": HashedRecords(16, "pair"),
+    "hashed names": HashedRecords(16, "string"),
+    "sets": Sets((1, 2, 3)),
+}
+
+
+def encoded(encoding: Encoding, **changes: Any) -> TensorSpec:
+    return TensorSpec("x", "float32", (None, encoding.width), encoding=encoding, **changes)
+
+
+@pytest.mark.parametrize("name", ENCODED)
+def test_rows_for_encodings_are_drawn_from_their_tables(name: str):
+    given = model(encoded(ENCODED[name]))
+    drawn = synthetic(given, 0)
+    check_data(given, drawn.judging)
+    (tensor,) = tensors_of(given.signature, drawn.judging.x).values()
+    assert len(np.unique(tensor, axis=0)) > 2
+    assert tensor.any(axis=1).all() or name == "categories"
+    assert digest(synthetic(given, 0).judging) == digest(drawn.judging) != digest(synthetic(given, 1).judging)
+
+
+def table() -> TrainedModel:
+    """A number, a category and a text: an input a column."""
+    specs = (
+        TensorSpec("c0", "float32", (None, 1), source="age", allow_nan=True),
+        TensorSpec("c1", "float32", (None, 1), source="city", encoding=Categories(("Bern", "Oslo"))),
+        TensorSpec("c2", "float32", (None, 1), source="note", encoding=Words(("good",))),
+    )
+    toy = model(*specs)
+    return replace(toy, signature=replace(toy.signature, columns=("age", "city", "unused", "note")))
+
+
+PEOPLE = {"age": [41, None, 7, 9], "city": ["Oslo", "Bern", "Oslo", "Oslo"], "note": ["good"] * 4}
+
+
+def test_synthetic_tables_have_the_columns_that_the_model_uses():
+    drawn = synthetic(table(), 0)
+    assert list(drawn.judging.x) == ["age", "city", "note"]
+    check_data(table(), drawn.judging)
+
+
+def test_tables_documents_records_and_sets_are_taken_by_row():
+    import pandas
+
+    frame = pandas.DataFrame({**PEOPLE, "city": pandas.Categorical(PEOPLE["city"])})
+    rows = np.array([3, 1])
+    taken = Data(frame).take(rows).x
+    assert taken["city"].dtype == "category"
+    assert taken["city"].tolist() == ["Oslo", "Bern"]
+    assert Data(PEOPLE).take(rows).x == {"age": [9, None], "city": ["Oslo", "Bern"], "note": ["good"] * 2}
+    mixed = Data({"a": ["x", 1, 2.5], "b": frame["age"][:3]}).take(np.array([1, 2])).x
+    assert (mixed["a"], mixed["b"].tolist()[1]) == ([1, 2.5], 7)
+    assert Data(["a", "b", "c", "d"]).take(rows).x == ["d", "b"]
+    assert Data([{"a": 1}, {}, {"b": 1}, {"c": 1}]).take(rows).x == [{"c": 1}, {}]
+    assert Data([{1}, set(), {2}, {3}]).take(rows).x == [{3}, set()]
+    assert Data([["a"], ["b", "c"], [], []]).take(rows).x == [[], ["b", "c"]]
+    assert Data([["a"], ["b"], ["c"], ["d"]]).take(rows).x == [["d"], ["b"]]
+    numbers = Data([[1, 2], [3, 4], [5, 6], [7, 8]]).take(rows).x
+    assert isinstance(numbers, np.ndarray)
+    assert numbers.tolist() == [[7, 8], [3, 4]]
+
+
+def test_a_table_is_read_from_its_file(tmp_path):
+    (tmp_path / "t.csv").write_text("city,age,note,y\nOslo,41,007,0\nBern,,good,1\n")
+    data = read_data(tmp_path / "t.csv", table())
+    check_data(table(), data)
+    assert data.x["note"].tolist() == ["007", "good"]
+    assert data.y is not None
+    assert data.y.tolist() == [0, 1]
+    (tmp_path / "t.csv").write_text("city,age,note\nOslo,41,good\nRiga,7,bad\n")
+    with pytest.raises(
+        InputError, match="data does not fit toy: column 'city': 'Riga' in row 1 is not one of"
+    ):
+        check_data(table(), read_data(tmp_path / "t.csv", table()))
+
+
 # --- calibration ---
+
+
+def test_encoded_rows_calibrate():
+    feeds = calibration_feeds(table(), Data(PEOPLE))  # the note is the same in all
+    assert {name: rows.shape for name, rows in feeds.items()} == {"c0": (4, 1), "c1": (4, 1), "c2": (4, 1)}
+    assert feeds["c1"][:, 0].tolist() == [1, 0, 1, 1]
+
+
+def test_wide_calibration_rows_are_as_many_as_fit(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(data_module, "CALIBRATION_BYTES", 3 * 4 * 16)
+    given = model(encoded(HashedWords(16)))
+    assert calibration_feeds(given, Data(["a few", "words", "that", "hash"] * 3))["x"].shape == (3, 16)
+
+
+def test_encoded_calibration_rows_that_are_refused():
+    for rows, message in (
+        ({**PEOPLE, "age": [1] * 4, "city": ["Oslo"] * 4}, "every input is constant"),
+        ({**PEOPLE, "age": [1, 2, 3, float("inf")]}, "holds infinity; remove those rows"),
+        ({**PEOPLE, "city": ["Riga"] * 4}, "calibration data: column 'city': 'Riga'"),
+    ):
+        with pytest.raises(CalibrationError, match=message):
+            calibration_feeds(table(), Data(rows))
 
 
 def test_calibration_rows_are_float32_by_name():
@@ -247,6 +365,34 @@ def test_the_digest_is_the_same_in_every_process():
     assert here == "98f3d2d154a2b0b69969d2ee484ccd9b875efe4c2fc6a4229f89362b366d6416"
 
 
+ROWS = {
+    "documents": (["a", "b"], ["a", "c"]),
+    "records": ([{"a": 1, "b": [1, "x"]}], [{"a": 1, "b": [1, "y"]}]),
+    "sets": ([{"b", "a", "c"}], [{"b", "a"}]),
+    "ragged": ([["a"], ["b", "c"]], [["a", "b"], ["c"]]),
+    "columns": ({"a": ["x", None]}, {"a": ["x", ""]}),
+    "numbers beside text": ({"a": ["x", 1]}, {"a": ["x", "1"]}),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_the_digest_of_rows_that_are_no_arrays(name: str):
+    x, other = ROWS[name]
+    script = "from edgeml.data import digest; from edgeml_converters.model import Data; "
+    script += f"print(digest(Data({x!r})))"
+    hashes = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout.strip()
+        for seed in ("1", "2")
+    }
+    assert hashes == {digest(Data(x))} != {digest(Data(other))}
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -261,6 +407,14 @@ def test_the_digest_is_the_same_in_every_process():
 )
 def test_everything_that_matters_changes_the_digest(other):
     assert digest(other) != digest(Data(rows(4)))
+
+
+def test_every_cell_of_a_table_changes_the_digest():
+    import pandas
+
+    frame = pandas.DataFrame({"a": [1, 2], "b": ["x", None]})
+    others = (frame.assign(a=[1, 3]), frame.assign(b=["x", "y"]), frame[["b", "a"]])
+    assert len({digest(Data(table)) for table in (frame, *others)}) == 4
 
 
 def test_layout_and_container_do_not_change_the_digest():

@@ -23,11 +23,14 @@ from edgeml_runtime.errors import InputError
 from edgeml_runtime.verify import verify
 from tests.bundles import (
     bundle_bytes,
+    canonical,
     classifier_bundle,
     describing_everything,
     iris_rows,
     manifest_of,
     rebuilt,
+    sha256,
+    table_bundle_bytes,
     tflite_bundle,
     tiny_bundle_bytes,
 )
@@ -98,6 +101,50 @@ def test_names_that_would_steer_the_terminal_are_shown(tmp_path: Path, capsys: p
     assert "\x1b" not in text
     assert r"bundle    \x1b]0;owned\x07," in text
     assert r"made for  a\nb" in text
+
+
+def test_what_is_encoded_says_so_and_cannot_steer_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    content = table_bundle_bytes()
+    path = tmp_path / "table.edgeml"
+    path.write_bytes(content)
+    assert main(["info", str(path)]) == 0
+    text = capsys.readouterr().out
+    assert "input     c0: float32[batch, 1], of 'age'\n" in text
+    assert "input     c1: float32[batch, 1], categories of 'city'\n" in text
+    assert "input     c3: float32[batch, 2], words of 'note'\n" in text
+    evil = manifest_of(content)
+    evil["signature"]["columns"][1] = evil["signature"]["inputs"][1]["source"] = "\x1b]0;city"
+    rows = decode_bundle(content).golden_rows()
+    rows["\x1b]0;city"] = rows.pop("city")
+    entry = next(f for f in evil["files"] if f["name"] == "golden-rows.json")
+    rebuilt_rows = canonical(rows)
+    entry |= {"size_bytes": len(rebuilt_rows), "sha256": sha256(rebuilt_rows)}
+    path.write_bytes(rebuilt(content, evil, **{"golden-rows__json": rebuilt_rows}))
+    (tmp_path / "rows.json").write_bytes(canonical(rows | {"\x1b]0;city": ["\x1b[31m"] * 3}))
+    assert main(["info", str(path)]) == 0
+    assert main(["run", str(path), "--input", str(tmp_path / "rows.json")]) == 2
+    captured = capsys.readouterr()
+    assert "\x1b" not in captured.out + captured.err
+    assert r"\x1b]0;city" in captured.err
+
+
+@pytest.mark.parametrize("suffix", ["csv", "json"])
+def test_run_on_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str):
+    (tmp_path / "t.edgeml").write_bytes(table_bundle_bytes())
+    (tmp_path / "rows.csv").write_text("city,age,note\nOslo,41,good\n2,,bad\n")
+    (tmp_path / "rows.json").write_text(
+        '[{"city": "Oslo", "age": 41, "note": "good"}, {"city": "2", "note": "bad", "age": null}]'
+    )
+    exit_code, document = answered(
+        capsys, "run", tmp_path / "t.edgeml", "--input", tmp_path / f"rows.{suffix}"
+    )
+    assert (exit_code, document["output"]) == (0, [[151.0], [None]])
+    (tmp_path / "rows.csv").write_text("city,age,note\nRiga,41,good\n")
+    exit_code, document = answered(capsys, "run", tmp_path / "t.edgeml", "--input", tmp_path / "rows.csv")
+    assert exit_code == 2
+    assert "column 'city': 'Riga' in row 0 is not one of its categories" in document["error"]["message"]
 
 
 def test_verify(tiny: Path, capsys: pytest.CaptureFixture[str]):

@@ -14,12 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from edgeml_runtime.encodings import HashedRecords, Records, Words
 from edgeml_runtime.errors import InputError
+from edgeml_runtime.feeds import tensors_of
 from edgeml_runtime.files import check_writable, write_atomically
 from edgeml_runtime.npy import npy_bytes, read_npy
 from edgeml_runtime.results import plain, write_result
-from edgeml_runtime.signature import Method, Signature, TensorSpec
-from edgeml_runtime.tables import as_inputs, read_arrays
+from edgeml_runtime.signature import ClassLabels, Method, Signature, TensorSpec
+from edgeml_runtime.tables import as_inputs, read_arrays, wanted_by
+from tests.bundles import TABLE
 from tests.conftest import require_module
 
 
@@ -47,6 +50,9 @@ CSV: dict[str, tuple[str, dict[str, list[Any]]]] = {
     "exact integers": ("a\n9007199254740993\n", {"a": [9007199254740993]}),
     "integers beyond int64": ("a\n99999999999999999999\n", {"a": [1e20]}),
     "no rows": ("a,b\n", {"a": [], "b": []}),
+    "booleans": ("a\nTrue\nfalse\n", {"a": [True, False]}),
+    "missing booleans": ("a,b\nTRUE,1\n,2\n", {"a": [True, None], "b": [1, 2]}),
+    "missing text": ("a,b\nx,1\n,2\n", {"a": ["x", ""], "b": [1, 2]}),
 }
 
 
@@ -76,6 +82,12 @@ BROKEN = {
     "array.npz": (npy_bytes(np.zeros(5)), ".npz file"),
     "cut.npz": (b"PK\x03\x04 and so on", "damaged .npz file"),
     "text.parquet": (b"hello", "not a parquet table"),
+    "text.json": (b"hello", "not a JSON file in UTF-8"),
+    "deep.json": (b"[" * 200_000, "not a JSON file in UTF-8"),
+    "latin.json": ('["\u00e4"]'.encode("latin-1"), "not a JSON file in UTF-8"),
+    "number.json": (b"1", "expected a list of rows or an object of columns"),
+    "empty.json": (b"[]", "expected a list of rows or an object of columns"),
+    "nested.json": (b'{"a": {"0": 1}}', "expected a list of rows or an object of columns"),
     "rows.xlsx": (b"", "expected .npy, .npz, .csv, .json, .parquet, got '.xlsx'"),
     "rows": (b"", "got 'no suffix'"),
 }
@@ -119,6 +131,103 @@ def test_parquet(tmp_path: Path):
     assert arrays["a"].tolist() == [1, 2]
     assert np.isnan(arrays["b"][1])
     assert arrays["c"].tolist() == ["x", "y"]
+    missing = pyarrow.table(
+        {
+            "category": pyarrow.array(["x", None, "y"]).dictionary_encode(),
+            "flag": [True, None, False],
+            "tags": [["a"], [], ["a", "b"]],
+        }
+    )
+    pyarrow.parquet.write_table(missing, tmp_path / "m.parquet")
+    arrays = read_arrays(tmp_path / "m.parquet")
+    assert arrays["category"].tolist() == ["x", None, "y"]
+    assert arrays["flag"].tolist() == [True, None, False]
+    assert [list(tags) for tags in arrays["tags"]] == [["a"], [], ["a", "b"]]
+
+
+JSON: dict[str, tuple[str, dict[str, list[Any]]]] = {
+    "records": (
+        '[{"a": 1, "b": "x"}, {"b": null, "c": true}]',
+        {"a": [1.0], "b": ["x", None], "c": [None, True]},
+    ),
+    "columns": ('{"a": [1, 2], "b": ["x", "y"]}', {"a": [1, 2], "b": ["x", "y"]}),
+    "rows of numbers": ("[[1, 2], [3, 4.5]]", {"x": [[1, 2], [3, 4.5]]}),
+    "documents": ('["a", "b c"]', {"x": ["a", "b c"]}),
+    "sets": ('[["a"], ["a", "b"], []]', {"x": [["a"], ["a", "b"], []]}),
+    "sets of one size": ('[["a"], ["b"]]', {"x": [["a"], ["b"]]}),
+    "numbers beyond int64": ("[36893488147419103232]", {"x": [36893488147419103232.0]}),
+    "byte order mark": ("\ufeff[true]", {"x": [True]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", JSON)
+def test_json(tmp_path: Path, name: str):
+    text, expected = JSON[name]
+    arrays = read(tmp_path / "t.json", text)
+    if name == "records":  # a missing number is NaN
+        assert np.isnan(arrays["a"].pop())
+    assert arrays == expected
+
+
+WORDS = TensorSpec("x", "float32", (None, 2), encoding=Words(("good", "bad")))
+LABELLED = (Method("predict", ("y",), (ClassLabels("str", ("0", "1")),)),)
+
+
+def test_a_column_that_is_text_in_the_model_is_read_as_text(tmp_path: Path):
+    (tmp_path / "t.csv").write_text("age,city,unused,note\n41,2,0,007\n,,0,true\n")
+    arrays = read_arrays(tmp_path / "t.csv", wanted_by(TABLE))
+    assert arrays["city"].tolist() == ["2", None]
+    assert arrays["note"].tolist() == ["007", "true"]
+    x = as_inputs(TABLE, arrays, Path("f"))
+    assert sorted(x) == ["age", "city", "note"]
+    x["city"][1] = "Oslo"
+    tensors = tensors_of(TABLE, x)
+    np.testing.assert_array_equal(tensors["c0"][:, 0], [41, np.nan])
+    assert tensors["c1"][:, 0].tolist() == [2, 1]
+    with pytest.raises(InputError, match="f: columns are missing: city; it has age, note"):
+        as_inputs(TABLE, {"age": arrays["age"], "note": arrays["note"]}, Path("f"))
+
+
+def test_a_table_without_names_has_the_columns_in_order(tmp_path: Path):
+    (tmp_path / "t.csv").write_text("1,2,3,4\n5,2,7,8\n")
+    arrays = read_arrays(tmp_path / "t.csv", wanted_by(TABLE))
+    assert list(as_inputs(TABLE, arrays, Path("f"))) == list(TABLE.columns)
+    matrix = np.zeros((2, 4))
+    assert as_inputs(TABLE, {"x": matrix}, Path("f")) is matrix
+
+
+def test_documents_may_have_any_name(tmp_path: Path):
+    words = signature(WORDS)
+    (tmp_path / "t.csv").write_text("review,y\ngood,1\n12,0\n")
+    arrays = read_arrays(tmp_path / "t.csv", wanted_by(words, "y"))
+    assert arrays.pop("y").tolist() == [1, 0]
+    assert as_inputs(words, arrays, Path("f")).tolist() == ["good", "12"]
+    with pytest.raises(InputError, match=r"f: expected x; got a: <U1\[1\], b: <U1\[1\]"):
+        as_inputs(words, columns(a=["u"], b=["v"]), Path("f"))
+
+
+def test_labels_that_are_text_are_read_as_text(tmp_path: Path):
+    (tmp_path / "t.csv").write_text("a,kind\n1,0\n2,1\n")
+    x = TensorSpec("x", "float32", (None, 1))
+    labelled = Signature((x,), (TensorSpec("y", "int64", (None,)),), LABELLED)
+    assert read_arrays(tmp_path / "t.csv", wanted_by(labelled, "kind"))["kind"].tolist() == ["0", "1"]
+    assert read_arrays(tmp_path / "t.csv", wanted_by(labelled))["kind"].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("encoding", [Records(("a",)), HashedRecords(4)])
+def test_whole_records_and_their_target(tmp_path: Path, encoding: Any):
+    given = signature(TensorSpec("x", "float32", (None, encoding.width), encoding=encoding))
+    (tmp_path / "t.json").write_text('[{"a": 1, "y": 0}, {"b": "x", "y": 1}]')
+    arrays = read_arrays(tmp_path / "t.json", wanted_by(given, "y"))
+    assert arrays["y"].tolist() == [0, 1]
+    assert as_inputs(given, arrays, Path("f")).tolist() == [{"a": 1}, {"b": "x"}]
+
+
+def test_booleans_and_missing_cells_among_numbers(tmp_path: Path):
+    (tmp_path / "t.csv").write_text("a,b\nTrue,1\n,\n")
+    named = signature(TensorSpec("x", "float32", (None, 2), columns=("a", "b")))
+    x = as_inputs(named, read_arrays(tmp_path / "t.csv"), Path("f"))
+    np.testing.assert_array_equal(x, [[1, 1], [np.nan, np.nan]])
 
 
 def columns(**arrays: list[Any]) -> dict[str, Any]:
