@@ -149,12 +149,12 @@ def _hashable(value: Any) -> Array:
         array = np.asarray(value)
     except ValueError:  # collections of different sizes
         return _json_bytes(value)
-    items = array.ravel().tolist() if array.dtype.kind == "O" else value
-    if isinstance(items, (list, tuple)) and array.dtype.kind in "OU":
-        # numpy would make text of numbers that stand beside text.
-        text = all(isinstance(item, str) for item in items)
-        return array.astype(np.str_) if text else _json_bytes(value if items is value else array)
-    return array
+    if array.ndim == 0 or array.dtype.kind not in "OU":
+        return array.astype(np.str_) if array.dtype.kind == "O" else array  # no labels at all
+    # numpy would make text of numbers that stand beside text.
+    rows = value if isinstance(value, (list, tuple)) else array
+    items = value if isinstance(value, (list, tuple)) else array.ravel().tolist()
+    return array.astype(np.str_) if all(isinstance(i, str) for i in items) else _json_bytes(rows)
 
 
 def _json_bytes(rows: Any) -> Array:

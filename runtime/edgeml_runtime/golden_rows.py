@@ -69,9 +69,8 @@ def plain_value(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {_plain_name(name): plain_value(item) for name, item in value.items()}
     if isinstance(value, (set, frozenset)):
-        return [
-            plain_value(item) for item in sorted(value, key=repr)
-        ]  # whose own order differs from run to run
+        # Their own order differs from run to run.
+        return [plain_value(item) for item in sorted(value, key=repr)]
     if isinstance(value, Iterable):
         return [plain_value(item) for item in value]
     raise InputError(f"data: a row holds {type(value).__name__} {value!r:.40}, which no bundle can show")
