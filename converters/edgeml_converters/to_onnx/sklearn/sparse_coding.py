@@ -31,16 +31,19 @@ def _encode(emitter: Emitter, model: Any, x: str) -> str:
     atoms = np.asarray(model.dictionary if hasattr(model, "dictionary") else model.components_, np.float64)
     x = cast(emitter, x, "float64")
     correlation = product(emitter, x, atoms.T, "float64")
-    algorithm = model.transform_algorithm
+    algorithm, slack = model.transform_algorithm, _EQUAL * atoms.shape[1]
     if algorithm == "threshold":
         code = _shrunk(emitter, correlation, _penalty(model), model.positive_code)
     elif algorithm == "omp":
         code = _pursue(emitter, atoms, correlation, _count(model, atoms))
     elif algorithm == "lars":
-        code = _follow(emitter, atoms, correlation, None, _count(model, atoms), positive=False)
+        count = _count(model, atoms)
+        code = _follow(emitter, atoms, correlation, None, count, slack=slack, positive=False)
     else:
-        steps = model.transform_max_iter
-        code = _follow(emitter, atoms, correlation, _penalty(model), steps, positive=model.positive_code)
+        penalty, steps = _penalty(model), model.transform_max_iter
+        slack = slack if algorithm == "lasso_lars" else 0.0
+        positive = model.positive_code
+        code = _follow(emitter, atoms, correlation, penalty, steps, slack=slack, positive=positive)
     code = cast(emitter, code, "float32")
     if not model.split_sign:
         return code
@@ -172,12 +175,21 @@ def _pursue(emitter: Emitter, atoms: Array, correlation: str, count: int) -> str
 
 
 def _follow(
-    emitter: Emitter, atoms: Array, correlation: str, penalty: float | None, steps: int, *, positive: bool
+    emitter: Emitter,
+    atoms: Array,
+    correlation: str,
+    penalty: float | None,
+    steps: int,
+    *,
+    slack: float,
+    positive: bool,
 ) -> str:
-    """The path of the lasso down to the penalty, or of least angle regression (None) for so many steps."""
+    """The path of the lasso down to the penalty, or of least angle regression (None) for so many steps.
+
+    slack: how near to the penalty a step may end and count as there.
+    """
     gram, size = atoms @ atoms.T, len(atoms)
     end = penalty or 0.0
-    slack = end + _EQUAL * atoms.shape[1]
     zeros, inverse = _nothing(emitter, correlation, size)
     ones = filled(emitter, correlation, 1, _double(emitter, [[1.0]]))
     nought = filled(emitter, correlation, 1, _double(emitter, [[0.0]]))
@@ -188,7 +200,7 @@ def _follow(
         left = body.add("Sub", correlation, product(body, code, gram, "float64"))
         free = body.add("Sub", body.add("Sub", one, active), spoiled)
         level, place = _largest(body, left if positive else body.add("Abs", left), free)
-        above = _number(body, body.add("Greater", level, _double(body, slack)))
+        above = _number(body, body.add("Greater", level, _double(body, end + slack)))
         more = _number(body, body.add("Less", passed, _double(body, float(steps))))
         running = body.add("Mul", running, body.add("Mul", above, more))
 
@@ -222,13 +234,15 @@ def _follow(
         leaves = body.add("Mul", _number(body, there), moving)
         if penalty is not None:
             length = body.add("Min", length, first)
+            after = body.add("Sub", level, body.add("Mul", length, angle))
+            arrives = body.add("LessOrEqual", after, _double(body, end + slack))
+            stopped = body.add("Sub", one, body.add("Mul", moving, _number(body, arrives)))
+            running = body.add("Mul", running, stopped)
             # The last step goes to the penalty and no further.
+            is_past = body.add("Less", after, _double(body, end - slack))
             remaining = body.add("Div", body.add("Sub", level, _double(body, end)), angle)
-            arrives = body.add("LessOrEqual", remaining, length)
-            length = body.add("Min", length, remaining)
-            arrived = body.add("Mul", moving, _number(body, arrives))
-            goes_on = body.add("Sub", one, arrived)
-            running, leaves = body.add("Mul", running, goes_on), body.add("Mul", leaves, goes_on)
+            length = body.add("Where", is_past, remaining, length)
+            leaves = body.add("Where", is_past, zero, leaves)
         code = body.add("Add", code, body.add("Mul", direction, body.add("Mul", length, moving)))
         if penalty is not None:
             inverse = _removed(body, inverse, leaves)
