@@ -77,7 +77,9 @@ _trust_option = click.option("--trust-pickle", is_flag=True, help="Load a pickle
 @cli.command(name="compile")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--device", required=True, help="A device's name (see `edgeml devices`) or a profile's path.")
-@click.option("--data", type=click.Path(path_type=Path), help="Rows: .npz (x, y), .npy, .csv or .parquet.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Rows: .npz (x, y), .npy, .csv, .json or .parquet."
+)
 @click.option("--target", help="The column or array of labels in the data; default: `y`.")
 @click.option("--budget", "budget_file", type=click.Path(path_type=Path), help="Limits in a TOML file.")
 @click.option("--max-accuracy-drop", type=float, help="Absolute: 0.01 is one percentage point.")

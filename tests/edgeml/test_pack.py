@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bundles import tiny_bundle_bytes
+from bundles import TABLE_ROWS, node, onnx_graph, table_bundle_bytes, tiny_bundle_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeml.pack import GOLDEN_ROWS, bundle_name, golden_rows, with_verdicts
+from edgeml import pack
+from edgeml.pack import GOLDEN_ROWS, bundle_name, bundle_of, golden_rows, with_verdicts
 from edgeml.reference import Reference
-from edgeml_converters.model import Data
+from edgeml_converters.model import Artifact, Data, TrainedModel
 from edgeml_runtime.archive import ENTRY_NAME
-from edgeml_runtime.bundle import decode_bundle
-from edgeml_runtime.manifest import Verdict
+from edgeml_runtime.bundle import Bundle, decode_bundle
+from edgeml_runtime.encodings import HashedWords
+from edgeml_runtime.errors import InputError
+from edgeml_runtime.manifest import Budget, Verdict
+from edgeml_runtime.signature import Method, Signature, TensorSpec
+from edgeml_runtime.verify import verify
 
 
 def reference(margins=None) -> Reference:
@@ -34,6 +39,48 @@ def test_golden_rows_are_those_whose_label_no_rounding_changes():
     chosen = golden_rows(Data(np.arange(100)), reference(margins))
     assert len(chosen) == GOLDEN_ROWS
     assert margins[chosen].min() >= np.nanmedian(margins) - 0.02
+
+
+def packed(rows: Data, signature: Signature | None = None, content: bytes | None = None) -> Bundle:
+    """The table of `tests/bundles.py`, packed with those golden rows."""
+    table = decode_bundle(table_bundle_bytes())
+    signature = signature or table.manifest.signature
+    return bundle_of(
+        Artifact("onnx", "float32", content or table.artifact, signature),
+        TrainedModel("sklearn", "toy", object(), "regression", signature, (), "0" * 64),
+        rows,
+        device="host",
+        budget=Budget(),
+        provenance=table.manifest.provenance,
+    )
+
+
+def test_golden_rows_of_a_table_are_packed_as_callers_give_them():
+    import pandas
+
+    unused = {name: values for name, values in TABLE_ROWS.items() if name != "unused"}
+    bundles = [packed(Data(x)) for x in (TABLE_ROWS, unused, pandas.DataFrame(TABLE_ROWS))]
+    assert bundles[0].digest == bundles[1].digest
+    assert all(bundle.golden_rows() == unused for bundle in bundles)  # 41 and 41.0 are spelled differently
+    assert bundles[0].golden(bundles[0].manifest.fixture.inputs)["c1"].tolist() == [[1], [0], [2]]
+    assert verify(bundles[0]).golden == "ok"
+
+
+def test_wide_encodings_get_fewer_golden_rows(monkeypatch: pytest.MonkeyPatch):
+    spec = {"x": ("float32", [None, 64])}
+    content = onnx_graph([node("Add", "x x", "y")], spec, {"y": spec["x"]}, {})
+    x = TensorSpec("x", "float32", (None, 64), encoding=HashedWords(64))
+    outputs = (TensorSpec("y", "float32", (None, 64)),)
+    signature = Signature((x,), outputs, (Method("transform", ("y",)),))
+    documents = Data(["some words", "others", "and more", "of them"])
+    assert len(packed(documents, signature, content).golden_rows()) == 4
+    monkeypatch.setattr(pack, "GOLDEN_BYTES", 2 * 4 * 64)
+    assert packed(documents, signature, content).golden_rows() == documents.x[:2]
+    monkeypatch.setattr(pack, "MAX_BYTES", 15)  # of one document, its quotes and brackets
+    assert packed(documents, signature, content).golden_rows() == documents.x[:1]
+    monkeypatch.setattr(pack, "MAX_BYTES", 4)
+    with pytest.raises(InputError, match="a single row has more than 4 bytes"):
+        packed(documents, signature, content)
 
 
 @pytest.mark.parametrize(
