@@ -151,18 +151,22 @@ def _row_shape(model: Any, method: str) -> tuple[int, ...]:
 
 
 def answer_to_a_row(model: Any, method: str) -> Any:
-    """What the last estimator's method returns for rows of zeros, or of ones where it refuses zeros.
+    """What the last estimator's method returns for two rows: sparse PCA answers one without its axis.
 
-    Two rows: sparse PCA gives the answer to one without its axis.
+    They are rows of zeros, of ones where it refuses zeros, or fitted ones where those have no neighbour.
     """
     last = final_estimator(model)
+    # A Gaussian process whose kernel looks at no column takes rows of any width.
+    shape = (2, getattr(last, "n_features_in_", 1))
+    candidates = [np.zeros(shape), np.ones(shape)]
+    fitted = getattr(getattr(last, "nbrs_", last), "_fit_X", None)
+    if isinstance(fitted, np.ndarray):
+        candidates.append(fitted[:2])
     problem: Exception | None = None
-    for value in (0.0, 1.0):
-        # A Gaussian process whose kernel looks at no column takes rows of any width.
-        row = np.full((2, getattr(last, "n_features_in_", 1)), value)
+    for rows in candidates:
         try:
             with quiet_names(), np.errstate(all="ignore"):
-                answer = getattr(last, method)(as_fitted(last, row))
+                answer = getattr(last, method)(as_fitted(last, rows))
         except ValueError as exc:
             problem = exc
         else:

@@ -49,7 +49,8 @@ def pairwise_kernel(
         return product(emitter, x, rows.T, precision)
     if metric in ("poly", "polynomial", "sigmoid"):
         inner = product(emitter, x, gamma * rows.T, precision)
-        inner = emitter.add("Add", inner, emitter.constant([float(coef0)], precision))
+        # A value for each row: one for all, TensorFlow's converter moves wrongly into a product that follows.
+        inner = emitter.add("Add", inner, emitter.constant(np.full(len(rows), float(coef0)), precision))
         if metric == "sigmoid":
             return emitter.add("Tanh", inner)
         return emitter.add("Pow", inner, emitter.constant([float(degree)], precision))
@@ -78,6 +79,18 @@ def squared_distances(emitter: Emitter, x: str, rows: Any, precision: Precision 
 def manhattan_distances(emitter: Emitter, x: str, rows: Any, precision: Precision = "float32") -> str:
     """Sums of absolute differences of x [n, features] from rows [rows, features]: [n, rows]."""
     return _summed(emitter, x, rows, precision, lambda left, apart, _: emitter.add("Abs", apart))
+
+
+def minkowski_distances(
+    emitter: Emitter, x: str, rows: Any, p: float, precision: Precision = "float32"
+) -> str:
+    """The p-th roots of summed p-th powers of differences, p > 0: [n, rows]."""
+    power, root = (emitter.constant([value], precision) for value in (p, 1.0 / p))
+
+    def term(left: str, apart: str, right: str) -> str:
+        return emitter.add("Pow", emitter.add("Abs", apart), power)
+
+    return emitter.add("Pow", _summed(emitter, x, rows, precision, term), root)
 
 
 def _chi2_distances(emitter: Emitter, x: str, rows: Any, precision: Precision) -> str:

@@ -20,6 +20,7 @@ from edgeml_converters.to_onnx.sklearn import (
     kernels,
     lightgbm_trees,
     linear,
+    manifold,
     mixtures,
     neighbors,
     outliers,
@@ -34,8 +35,8 @@ from edgeml_converters.to_onnx.sklearn.emitter import Rules
 _MODULES = (
     approximation, bayes, catboost_trees, composition, cross_decomposition, decomposition, ensembles,
     factorization, gaussian_process, histogram_boosting, isolation, kernel_ridge, kernels,
-    lightgbm_trees, linear, mixtures, neighbors, outliers, preprocessing, sparse_coding, topics, trees,
-    xgboost_trees,
+    lightgbm_trees, linear, manifold, mixtures, neighbors, outliers, preprocessing, sparse_coding,
+    topics, trees, xgboost_trees,
 )  # fmt: skip
 
 

@@ -33,10 +33,10 @@ def _loop(tf: Any, node: Node, inputs: list[Value]) -> tuple[Value, ...]:
     def once(count: Value, proceed: Value, *state: Value) -> tuple[Value, ...]:
         feeds = dict(zip(body.inputs, (count, proceed, *state), strict=True))
         found = evaluate(tf, body, {**outside, **feeds})
-        proceed, *state = (tf.convert_to_tensor(found[name]) for name in body.outputs)
-        for value, shape in zip(state, shapes, strict=True):
+        proceed, *carried_on = (tf.convert_to_tensor(found[name]) for name in body.outputs)
+        for value, shape in zip(carried_on, shapes, strict=True):
             value.set_shape(shape)
-        return count + 1, tf.reshape(proceed, []), *state
+        return count + 1, tf.reshape(proceed, []), *carried_on
 
     start = (tf.constant(0, tf.int64), proceed, *state)
     free = (tf.TensorShape([]), tf.TensorShape([]), *shapes)
