@@ -11,9 +11,10 @@ from typing import Any
 
 from edgeml_converters.model import Artifact, TrainedModel
 from edgeml_converters.registry import Calibration, Converter
-from edgeml_converters.to_onnx.sklearn.coverage import roles_of, unsupported
+from edgeml_converters.to_onnx.sklearn.coverage import step_coverage
 from edgeml_converters.to_onnx.sklearn.emitter import Emitter
 from edgeml_converters.to_onnx.sklearn.fallback import FALLBACK, OPSETS
+from edgeml_converters.to_onnx.sklearn.roles import roles_of
 from edgeml_converters.to_onnx.sklearn.rules import all_rules
 from edgeml_runtime.errors import ConversionError, UnsupportedModelError
 from edgeml_runtime.signature import Signature, TensorSpec
@@ -24,9 +25,12 @@ _ONNX_TYPES = {"float32": 1, "int64": 7}
 
 def _offers(model: TrainedModel) -> Mapping[str, str | None]:
     """float32, or the reason naming every step that no converter takes."""
-    root = "pipeline" if type(model.model).__name__ == "Pipeline" else "model"
-    found = (r for role in roles_of(model) for r in unsupported(model.model, role, all_rules(), root))
-    return {"float32": "; ".join(dict.fromkeys(found)) or None}
+    found = [f"{s.path} ({s.kind}): {s.reason}" for s in step_coverage(model) if s.reason]
+    return {"float32": "; ".join(found) or None}
+
+
+def _steps(model: TrainedModel) -> Mapping[str, str | None]:
+    return {step.path: step.reason for step in step_coverage(model)}
 
 
 def _convert(model: TrainedModel, scheme: str, calibration: Calibration | None) -> Artifact:
@@ -156,4 +160,5 @@ CONVERTER = Converter(
     extra="sklearn",
     offers=_offers,
     convert=_convert,
+    steps=_steps,
 )
