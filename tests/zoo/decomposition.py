@@ -110,7 +110,7 @@ _KERNELS: dict[str, Builder] = {
     "kernel-pca-poly": _kernel_pca("poly", degree=2, coef0=0.5),
     "kernel-pca-sigmoid": _kernel_pca("sigmoid", gamma=0.02),
     "kernel-pca-cosine": _kernel_pca("cosine"),
-    "kernel-pca-all": fit(lambda: new("decomposition.KernelPCA", kernel="rbf", remove_zero_eig=True), "iris"),
+    "kernel-pca-all": _decomposed("KernelPCA", kernel="rbf", gamma=1.0, remove_zero_eig=True),
     "kernel-pca-precomputed": _gram(lambda: new("decomposition.KernelPCA", 2, kernel="precomputed")),
     "kernel-centerer": _gram(lambda: new("preprocessing.KernelCenterer")),
     "rbf-sampler": _approximated("RBFSampler", gamma=0.1, n_components=20),

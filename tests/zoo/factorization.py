@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 
-from zoo.specimen import Array, Builder, fit, new
+from zoo.specimen import Array, Builder, Specimen, fit, new
 
 
 def _unit(x: Array, y: Array) -> tuple[Array, Array]:
@@ -21,9 +22,20 @@ def _counts(x: Array, y: Array) -> tuple[Array, Array]:
     return np.floor(x), y
 
 
+def _unfinished(build: Builder) -> Builder:
+    """Without the warning that fitting took all iterations: few are enough for a test."""
+
+    def quiet() -> Specimen:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Maximum number of iterations")
+            return build()
+
+    return quiet
+
+
 def _nmf(data: str = "wine", kind: str = "NMF", change: Any = _unit, **parameters: Any) -> Builder:
     settings = {"n_components": 4, "init": "nndsvda", "random_state": 0, "max_iter": 500} | parameters
-    return fit(lambda: new(f"decomposition.{kind}", **settings), data, change)
+    return _unfinished(fit(lambda: new(f"decomposition.{kind}", **settings), data, change))
 
 
 def _mini_batch(**parameters: Any) -> Builder:

@@ -40,7 +40,7 @@ SPECIMENS: dict[str, Builder] = {
     "sparse-coder-lars-ten": _coder("lars", transform_n_nonzero_coefs=10),
     "sparse-coder-lars-all": _coder("lars", 12, transform_n_nonzero_coefs=12),
     "sparse-coder-lasso-lars": _coder("lasso_lars", transform_alpha=0.1),
-    "sparse-coder-lasso-lars-small": _coder("lasso_lars", transform_alpha=0.005),
+    "sparse-coder-lasso-lars-small": _coder("lasso_lars", transform_alpha=0.02),
     "sparse-coder-lasso-lars-positive": _coder("lasso_lars", transform_alpha=0.05, positive_code=True),
     "sparse-coder-lasso-lars-default": _coder("lasso_lars"),
     "sparse-coder-lasso-cd": _coder("lasso_cd", transform_alpha=0.05),

@@ -34,8 +34,16 @@ def as_fitted(model: Any, rows: Any) -> Any:
 
 @contextmanager
 def quiet_names() -> Iterator[None]:
-    """Let arrays into a model fitted on a DataFrame, and the reverse; sklearn compares names itself."""
+    """Let arrays into a model fitted on a DataFrame, and the reverse; sklearn compares names itself.
+
+    Transforms that iterate (factorizations, sparse codes) warn of rows on which they stop early; what they
+    answer is compared all the same.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+
     with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", r"\s*Orthogonal matching pursuit ended", RuntimeWarning)
         warnings.filterwarnings("ignore", r"X does not have valid feature names", UserWarning)
         warnings.filterwarnings("ignore", r"X has feature names, but", UserWarning)
         yield
