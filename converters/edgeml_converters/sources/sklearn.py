@@ -123,7 +123,8 @@ def _scores(model: TrainedModel, x: Any) -> Array | None:
     rows = as_fitted(estimator, as_feeds(model, x)["x"])
     with quiet_names():
         if any(method.name == "predict_proba" for method in model.signature.methods):
-            return np.asarray(estimator.predict_proba(rows))
+            shares = np.asarray(estimator.predict_proba(rows))
+            return shares if shares.shape[1] > 1 else None  # of one class or component nothing competes
         if hasattr(estimator, "decision_function"):
             return _of_decision(model, np.asarray(estimator.decision_function(rows)))
         if model.task == "clustering" and hasattr(estimator, "transform"):

@@ -25,7 +25,8 @@ def children(estimator: Any) -> list[tuple[str, Any]]:
         transformers = getattr(estimator, "transformers_", estimator.transformers)
         found = [(name, child) for name, child, _ in transformers]
     elif any(word in kind for word in _WHOLE) or hasattr(estimator, "get_support"):
-        found = []  # a feature selector's estimator has done its part when it was fitted
+        # A feature selector's estimator has done its part when it was fitted.
+        found = [("init", estimator.init_)] if has_init(estimator) else []
     elif hasattr(estimator, "calibrated_classifiers_"):
         found = [(f"classifier{i}", c.estimator) for i, c in enumerate(estimator.calibrated_classifiers_)]
     elif hasattr(estimator, "best_estimator_"):
@@ -33,6 +34,13 @@ def children(estimator: Any) -> list[tuple[str, Any]]:
     else:
         found = _members(estimator)
     return [(name, child) for name, child in found if hasattr(child, "get_params")]
+
+
+def has_init(estimator: Any) -> bool:
+    """Whether gradient boosting adds to what another estimator predicts, not to a constant."""
+    init = getattr(estimator, "init_", None)
+    dummy = type(init).__name__ in ("DummyClassifier", "DummyRegressor")
+    return "GradientBoosting" in type(estimator).__name__ and hasattr(init, "get_params") and not dummy
 
 
 def _members(estimator: Any) -> list[tuple[str, Any]]:

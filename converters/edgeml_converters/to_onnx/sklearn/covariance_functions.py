@@ -60,7 +60,8 @@ def covariance(emitter: Emitter, kernel: Any, x: str, rows: Array, precision: Pr
         value = kernel.constant_value if kind == "ConstantKernel" else 0.0
         return emitter.constant(np.full((1, len(rows)), value), precision)
     if kind == "DotProduct":
-        return emitter.add("Add", product(emitter, x, rows.T, precision), constant(kernel.sigma_0**2))
+        offset = emitter.constant(np.full(len(rows), kernel.sigma_0**2), precision)
+        return emitter.add("Add", product(emitter, x, rows.T, precision), offset)
     if kind == "PairwiseKernel":
         return pairwise_kernel(
             emitter, x, rows, kernel.metric, precision=precision, **pairwise_parameters(kernel)

@@ -42,17 +42,17 @@ def _known_values(model: Any, vectors: Array) -> Array:
     gamma, inner = float(model._gamma), vectors @ vectors.T
     if model.kernel == "rbf":
         sizes = np.diag(inner)
-        return np.exp(-gamma * np.maximum(sizes[:, None] + sizes[None] - 2 * inner, 0.0))
+        return np.asarray(np.exp(-gamma * np.maximum(sizes[:, None] + sizes[None] - 2 * inner, 0.0)))
     if model.kernel == "poly":
         return np.asarray((gamma * inner + model.coef0) ** model.degree)
-    return np.tanh(gamma * inner + model.coef0)
+    return np.asarray(np.tanh(gamma * inner + model.coef0))
 
 
 def _expands(vectors: Array, gamma: float) -> bool:
     """Whether |x - v|^2 may be expanded, or too much would cancel in that."""
     centred = vectors - vectors.mean(axis=0)
     largest = float(np.square(centred).sum(axis=1).max(initial=0.0))
-    return 4 * gamma * largest * np.finfo(np.float32).eps <= _EXPONENT_ERROR
+    return 4 * gamma * largest * float(np.finfo(np.float32).eps) <= _EXPONENT_ERROR
 
 
 def _expanded(emitter: Emitter, x: str, vectors: Array, gamma: float) -> str:

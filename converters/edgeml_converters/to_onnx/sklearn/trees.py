@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from edgeml_converters.sources.sklearn_structure import final_estimator, has_init
 from edgeml_converters.sources.tree_check import check_tree
 from edgeml_converters.to_onnx.sklearn.emitter import ML, Classified, Emitter, Rules
 from edgeml_converters.to_onnx.sklearn.origins import float32_thresholds
 from edgeml_converters.to_onnx.sklearn.scores import from_decision
+from edgeml_runtime.errors import UnsupportedModelError
 from edgeml_runtime.signature import Array
 
 
@@ -58,11 +60,18 @@ def from_cython(tree: Any, weights: Array, features: int, what: str) -> Tree:
 
 
 def ensemble(
-    emitter: Emitter, x: str, trees: Sequence[Tree], *, single: bool = True, targets: int | None = None
+    emitter: Emitter,
+    x: str,
+    trees: Sequence[Tree],
+    *,
+    single: bool = True,
+    above_values: bool = False,
+    targets: int | None = None,
 ) -> str:
     """The sum of the trees' leaf weights: float32[n, targets], as many as leaves have weights if not said.
 
-    single: the trees read their input rounded to float32, as all of scikit-learn's but histogram boosting.
+    single: the trees read their input rounded to float32, as all of scikit-learn's but histogram boosting;
+    above_values: see `float32_thresholds`.
     """
     sizes = [len(tree.left) for tree in trees]
     tree_ids = np.repeat(np.arange(len(trees)), sizes)
@@ -73,7 +82,7 @@ def ensemble(
     leaf = left == -1
     feature = np.where(leaf, 0, np.concatenate([tree.feature for tree in trees]))
     threshold = np.where(leaf, 0.0, np.concatenate([tree.threshold for tree in trees]))
-    x, feature, threshold = unscaled(emitter, x, feature, threshold, single=single)
+    x, feature, threshold = unscaled(emitter, x, feature, threshold, single=single, above_values=above_values)
     # A leaf lists the targets it adds to; zeros may be left out, except that every leaf must be listed.
     listed = (weights != 0) & leaf[:, None]
     listed[leaf & ~listed.any(axis=1), 0] = True
@@ -106,7 +115,13 @@ def ensemble(
 
 
 def unscaled(
-    emitter: Emitter, x: str, feature: Array, threshold: Array, *, single: bool
+    emitter: Emitter,
+    x: str,
+    feature: Array,
+    threshold: Array,
+    *,
+    single: bool,
+    above_values: bool = False,
 ) -> tuple[str, Array, Array]:
     """Input, features and float32 thresholds of the same decisions on columns before scaling."""
     origins = emitter.origins.get(x, ())
@@ -119,7 +134,9 @@ def unscaled(
     for column in np.unique(feature):
         origin, rows = origins[column], feature == column
         moved[rows] = starts[origin.base] + origin.column
-        rounded[rows] = float32_thresholds(threshold[rows], origin.maps, single=single)
+        rounded[rows] = float32_thresholds(
+            threshold[rows], origin.maps, single=single, above_values=above_values
+        )
     return emitter.concat(bases), moved, rounded
 
 
@@ -193,9 +210,46 @@ def _boosted(emitter: Emitter, model: Any, x: str) -> str:
         weights = np.zeros((member.tree_.node_count, width))
         weights[:, i % width] = model.learning_rate * member.tree_.value[:, 0, 0]
         trees.append(from_cython(member.tree_, weights, model.n_features_in_, _named(model, i)))
-    # The start is a constant: `coverage` lets only init=None and init="zero" through.
-    start = model._raw_predict_init(np.zeros((1, model.n_features_in_)))[0]
-    return emitter.add("Add", ensemble(emitter, x, trees), emitter.constant(start))
+    return emitter.add("Add", ensemble(emitter, x, trees), _start(emitter, model, x))
+
+
+_SURE = float(np.finfo(np.float64).eps)  # scikit-learn keeps probabilities of init that far from 0 and 1
+# Their probabilities are the sigmoid or softmax of their decisions, which keep the digits of small ones.
+_LINKED = (
+    "HistGradientBoostingClassifier", "LinearDiscriminantAnalysis", "LogisticRegression",
+    "LogisticRegressionCV",
+)  # fmt: skip
+
+
+def _start(emitter: Emitter, model: Any, x: str) -> str:
+    """What boosting adds to: a constant [k], or the init estimator's own prediction float32[n, k]."""
+    if not has_init(model):
+        return emitter.constant(model._raw_predict_init(np.zeros((1, model.n_features_in_)))[0])
+    if not hasattr(model, "classes_"):
+        return emitter.regress(model.init_, x)
+    found = emitter.classify(model.init_, x)
+    if found.probabilities is None or len(found.classes) != len(model.classes_):
+        raise UnsupportedModelError(
+            f"{type(model).__name__}: its init estimator gives no probability for each class"
+        )
+    several = len(model.classes_) > 2
+    half = 0.5 if model.loss == "exponential" else 1.0
+    linked = found.decision is not None and type(final_estimator(model.init_)).__name__ in _LINKED
+    if linked and not several:
+        bounds = (emitter.constant(side * -np.log(_SURE)) for side in (-1, 1))
+        odds = emitter.add("Clip", str(found.decision), *bounds)
+        return emitter.add("Mul", odds, emitter.constant([half]))
+    if linked:
+        logarithms = emitter.add("LogSoftmax", str(found.decision), axis=1)
+        logarithms = emitter.add("Max", logarithms, emitter.constant([np.log(_SURE)]))
+    else:
+        shares = emitter.add("Max", found.probabilities, emitter.constant([_SURE]))
+        logarithms = emitter.add("Log", shares)
+    if several:
+        middle = emitter.add("ReduceMean", logarithms, emitter.constant([1], "int64"), keepdims=1)
+        return emitter.add("Sub", logarithms, middle)
+    # From both probabilities: of 1 - p little is left where p is near 1.
+    return emitter.dense(logarithms, half * np.array([[-1.0], [1.0]]), 0.0)
 
 
 def _boosted_classify(emitter: Emitter, model: Any, x: str) -> Classified:
@@ -211,11 +265,8 @@ def _boosted_classify(emitter: Emitter, model: Any, x: str) -> Classified:
     return Classified(label, model.classes_, found.probabilities, raw)
 
 
-def _constant_start(model: Any) -> str | None:
-    kind = type(model.init_).__name__
-    if kind not in ("str", "DummyClassifier", "DummyRegressor"):
-        return f"init={kind} is not supported; use init=None or init='zero'"
-    return None
+def _init_calls(model: Any, role: str) -> list[tuple[str, Any, str]]:
+    return [("init", model.init_, role)] if has_init(model) else []
 
 
 _CLASSIFIERS = (
@@ -226,5 +277,5 @@ RULES = Rules(
     regress=dict.fromkeys(_REGRESSORS, regress) | {"GradientBoostingRegressor": _boosted},
     classify=dict.fromkeys(_CLASSIFIERS, classify) | {"GradientBoostingClassifier": _boosted_classify},
     classify_many=dict.fromkeys(_CLASSIFIERS, classify_many),
-    limits={"GradientBoostingClassifier": _constant_start, "GradientBoostingRegressor": _constant_start},
+    calls=dict.fromkeys(("GradientBoostingClassifier", "GradientBoostingRegressor"), _init_calls),
 )

@@ -8,6 +8,7 @@ import numpy as np
 
 from edgeml_converters.to_tflite.lowering.graph import Handler, Node, Value
 
+_WHOLE = (1.0, 2.0, 3.0, 4.0)
 _TYPES = {1: "float32", 6: "int32", 7: "int64", 9: "bool", 11: "float32", 3: "int8", 2: "uint8"}
 
 
@@ -89,6 +90,17 @@ def _erf(tf: Any, _node: Node, inputs: list[Value]) -> Value:
     return tf.math.sign(inputs[0]) * (1.0 - series * t * tf.math.exp(-size * size))
 
 
+def _power(tf: Any, _node: Node, inputs: list[Value]) -> Value:
+    """Small whole powers as products: POW is slower, and TensorFlow's converter mistakes the first."""
+    base, exponent = inputs
+    if not isinstance(exponent, np.ndarray) or exponent.size != 1 or float(exponent.ravel()[0]) not in _WHOLE:
+        return tf.math.pow(base, exponent)
+    result = base
+    for _ in range(int(exponent.ravel()[0]) - 1):
+        result = result * base
+    return tf.convert_to_tensor(result)
+
+
 def _softplus(tf: Any, _node: Node, inputs: list[Value]) -> Value:
     x = inputs[0]
     return tf.math.maximum(x, 0.0) + tf.math.log(1.0 + tf.math.exp(-tf.math.abs(x)))
@@ -147,7 +159,7 @@ HANDLERS: dict[str, Handler] = {
     "Neg": _negative,
     "Not": _unary("logical_not"),
     "Or": _binary("logical_or"),
-    "Pow": _binary("pow"),
+    "Pow": _power,
     "Reciprocal": _reciprocal,
     "Relu": _relu,
     "Round": _unary("round"),
