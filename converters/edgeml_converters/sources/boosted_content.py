@@ -16,5 +16,6 @@ def content(value: Any) -> str | None:
     if "catboost.core.CatBoost" in names:
         from edgeml_converters.sources.catboost_model import model_json
 
-        return str(model_json(value))
+        # Others hold unfitted ones beside the fitted copies.
+        return str(model_json(value)) if value.is_fitted() else repr(sorted(value.get_params().items()))
     return None

@@ -169,8 +169,29 @@ def _own_edges(estimator: Any, rows: Any, columns: _Columns) -> Iterator[_Edges]
     trees = list(trees_of(estimator))
     if trees:
         matrix = np.asarray(rows.to_numpy() if hasattr(rows, "to_numpy") else rows, np.float64)
+        at_values = any(cls.__name__ == "XGBModel" for cls in type(estimator).__mro__)
         for tree in trees:
-            yield from _tree_edges(*tree, matrix, columns)
+            for edges in _tree_edges(*tree, matrix, columns):
+                yield from _beside(edges, columns) if at_values else (edges,)
+
+
+def _beside(edges: _Edges, columns: _Columns) -> Iterator[_Edges]:
+    """XGBoost's thresholds behind a scaler: values to both sides of each instead.
+
+    They are training values, after scaling and rounding. Which float32 a training value was before, and which
+    way the decimals around it go, cannot both be told, so no row lies on the threshold itself.
+    """
+    column = next(c for c in columns if c is not None and c.index == edges.column)
+    if not column.back:
+        yield edges
+        return
+    values = edges.values
+    with np.errstate(over="ignore"):
+        resolution = np.spacing(np.abs(values).astype(np.float32)).astype(np.float64)
+    span = np.abs(column.original(np.array([0.0, 2.0**-20])))
+    reach = 4 * (resolution + np.abs(span[1] - span[0]))
+    for side in (-reach, reach):
+        yield _Edges(edges.rows, edges.column, values + side)
 
 
 def _tree_edges(
@@ -220,7 +241,7 @@ def _neighbours(found: Sequence[_Edges]) -> tuple[Array, Array, Array]:
     columns = np.concatenate([np.full(len(edges.values), edges.column) for edges in found])
     with np.errstate(over="ignore"):
         nearest = np.concatenate([edges.values for edges in found]).astype(np.float32)
-    sides = [np.nextafter(nearest, np.float32(side)) for side in (-np.inf, np.inf)]
+        sides = [np.nextafter(nearest, np.float32(side)) for side in (-np.inf, np.inf)]
     values = np.concatenate([nearest, *sides])
     whole = np.unique(np.stack([np.tile(rows, 3), np.tile(columns, 3), values.astype(np.float64)]), axis=1)
     whole = whole[:, ~np.isinf(whole[2])]

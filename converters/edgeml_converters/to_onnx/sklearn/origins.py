@@ -48,11 +48,17 @@ def round_down(values: Array) -> Array:
         return np.where(above, np.nextafter(nearest, np.float32(-np.inf)), nearest)
 
 
-def float32_thresholds(thresholds: Array, maps: tuple[Map, ...], *, single: bool) -> Array:
+def float32_thresholds(
+    thresholds: Array, maps: tuple[Map, ...], *, single: bool, above_values: bool = False
+) -> Array:
     """float32[m]: x <= s decides as maps(x) <= threshold; -inf where no x is low enough.
 
     thresholds: float64[m]. single: the tree reads float32, mapped values are rounded before the comparison.
+    above_values: the next float32 above a threshold is a training value, so a float32 that any value beyond
+    the threshold rounds to belongs to the right, however many digits the data has.
     """
+    if above_values and maps:
+        return _before(thresholds, maps, single=single, values=_highest)
     exact = _before(thresholds, maps, single=single) if maps else round_down(thresholds)
     if single and not maps:
         return exact  # the original, too, compares what it has rounded to float32
@@ -69,14 +75,20 @@ def float32_thresholds(thresholds: Array, maps: tuple[Map, ...], *, single: bool
     return np.where(exact == thresholds, exact, moved)
 
 
-def _before(thresholds: Array, maps: tuple[Map, ...], *, single: bool) -> Array:
-    """float32[m]: the largest x with maps(x) <= threshold, by bisection over all finite float32."""
+def _before(
+    thresholds: Array,
+    maps: tuple[Map, ...],
+    *,
+    single: bool,
+    values: Callable[[Array], Array] = lambda x: x,
+) -> Array:
+    """float32[m]: the largest x with maps(values(x)) <= threshold, by bisection over all finite float32."""
     limit = int(np.float32(np.finfo(np.float32).max).view(np.int32))
     low = np.full(len(thresholds), -limit - 1, np.int64)  # stands for -inf, which is always low enough
     high = np.full(len(thresholds), limit + 1, np.int64)
     while (high - low > 1).any():
         middle = (low + high) // 2
-        fits = _mapped(_float(middle), maps, single=single) <= thresholds
+        fits = _mapped(values(_float(middle)), maps, single=single) <= thresholds
         low, high = np.where(fits, middle, low), np.where(fits, high, middle)
     return _float(low)
 
@@ -84,6 +96,13 @@ def _before(thresholds: Array, maps: tuple[Map, ...], *, single: bool) -> Array:
 def _decimal(values: Array) -> Array:
     """float64: for each float32 the shortest decimal that rounds to it."""
     return np.array([float(str(value)) for value in values])
+
+
+def _highest(values: Array) -> Array:
+    """float64: the upper end of what rounds to each float32."""
+    with np.errstate(over="ignore"):
+        beyond = np.nextafter(values, np.float32(np.inf)).astype(np.float64)
+    return (values.astype(np.float64) + beyond) / 2
 
 
 def _mapped(values: Array, maps: tuple[Map, ...], *, single: bool) -> Array:
