@@ -123,7 +123,7 @@ SPECIMENS: dict[str, Builder] = {
     "gradient-boosting-init": fit(
         lambda: new(
             "ensemble.GradientBoostingClassifier",
-            init=scaled("linear_model.LogisticRegression"),
+            init=scaled("linear_model.LogisticRegression", C=1e-3),
             n_estimators=4,
             random_state=0,
         ),
