@@ -39,7 +39,7 @@ def raw_scores(emitter: Emitter, model: XGBoostModel, x: str, rounds: int | None
             np.zeros((model.features, model.width)),
             start,
         )
-    sums = ensemble(emitter, extra.append(emitter, x), trees, targets=model.width)
+    sums = ensemble(emitter, extra.append(emitter, x), trees, above_values=True, targets=model.width)
     return emitter.add("Add", sums, emitter.constant(start))
 
 
