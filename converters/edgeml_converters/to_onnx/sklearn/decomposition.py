@@ -1,6 +1,7 @@
 """Decompositions whose transform is a projection: PCA and its kin, and discriminants.
 
 Columns are centred before the product: folded into a bias, the mean would cancel against large features.
+A KernelPCA that keeps components of small variance needs float64, which ONNX has and TFLite has not.
 """
 
 from __future__ import annotations
@@ -87,8 +88,10 @@ def _fast_ica(emitter: Emitter, model: Any, x: str) -> str:
 
 
 def _discriminants(emitter: Emitter, model: Any, x: str) -> str:
-    scalings = np.asarray(model.scalings_)[:, : model._max_components]
-    return projection(emitter, x, scalings, mean=model.xbar_ if model.solver == "svd" else None)
+    scalings = np.asarray(model.scalings_, np.float64)[:, : model._max_components]
+    bias = -model.xbar_ @ scalings if model.solver == "svd" else 0.0
+    # Not centred first: the classifier reads x as well, and int8 gives x one scale a column for both or none.
+    return emitter.dense(x, scalings, bias)
 
 
 def _hidden_units(emitter: Emitter, model: Any, x: str) -> str:
@@ -134,9 +137,10 @@ def _kernel_centerer(emitter: Emitter, model: Any, x: str) -> str:
 
 def known_kernel(model: Any) -> str | None:
     """Why the kernel of an estimator cannot be computed in a graph; None where it can."""
-    if model.kernel in (*METRICS, "precomputed"):
-        return None
-    return f"kernel={model.kernel!r} is no kernel of scikit-learn's; use one of {', '.join(METRICS)}"
+    if callable(model.kernel):
+        name = getattr(model.kernel, "__name__", type(model.kernel).__name__)
+        return f"its kernel is the function {name}, which is not translated; use one of {', '.join(METRICS)}"
+    return None
 
 
 RULES = Rules(

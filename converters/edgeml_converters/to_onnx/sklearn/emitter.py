@@ -8,6 +8,7 @@ float32 in `constant`.
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -87,12 +88,17 @@ class Emitter:
         self._fallback = fallback
         self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self.origins: dict[str, Origins] = {}
+        self._made: dict[tuple[int, bytes], list[str]] = {}
         self.prefix = ""
+        # By role, estimator and input: what was made, and the estimator, whose id must not be given again.
+        self._made: dict[tuple[str, int, str], tuple[Any, Any]] = {}
 
     def inside(self) -> Emitter:
         """An emitter for the body of the next node: its nodes are its own, constants are shared."""
         inner = copy.copy(self)
         inner.nodes, inner.prefix = [], f"{self.prefix}body_{len(self.nodes)}_"
+        inner._made = {}
+        inner._made = dict(self._made)
         return inner
 
     def constant(self, values: Any, dtype: str = "float32", *, shared: bool = True) -> str:
@@ -120,13 +126,21 @@ class Emitter:
         return self.add_many(op, 1, *inputs, domain=domain, **attributes)[0]
 
     def add_many(self, op: str, count: int, *inputs: str, domain: str = "", **attributes: Any) -> list[str]:
-        """Append a node with `count` outputs; returns their names."""
+        """Append a node with `count` outputs; returns their names.
+
+        One that was made before is taken again: several methods of a model begin with the same steps.
+        """
         from onnx import helper
 
-        name = f"{self.prefix}{op.lower()}_{len(self.nodes)}"
-        outputs = [name] if count == 1 else [f"{name}_{i}" for i in range(count)]
-        self.nodes.append(helper.make_node(op, inputs, outputs, name=name, domain=domain, **attributes))
-        return outputs
+        node = helper.make_node(op, inputs, (), domain=domain, **attributes)
+        key = (count, hashlib.sha256(node.SerializeToString(deterministic=True)).digest())
+        if key not in self._made:
+            node.name = f"{self.prefix}{op.lower()}_{len(self.nodes)}"
+            outputs = [node.name] if count == 1 else [f"{node.name}_{i}" for i in range(count)]
+            node.output.extend(outputs)
+            self.nodes.append(node)
+            self._made[key] = outputs
+        return list(self._made[key])
 
     def take(self, graph: Any, prefix: str, inputs: Mapping[str, str]) -> None:
         """Append another graph's nodes and constants, every name but its inputs' with a prefix."""
@@ -183,46 +197,53 @@ class Emitter:
         """The nodes of a fitted transformer; "passthrough" and None are x itself."""
         if estimator is None or isinstance(estimator, str):
             return x
-        return str(self._rule("transform", estimator)(self, estimator, x))
+        return str(self._call("transform", estimator, x))
 
     def regress(self, estimator: Any, x: str) -> str:
         """The nodes of a fitted regressor: float32[n, targets]."""
-        return str(self._rule("regress", estimator)(self, estimator, x))
+        return str(self._call("regress", estimator, x))
 
     def classify(self, estimator: Any, x: str) -> Classified:
         """The nodes of a fitted classifier of one target."""
-        result: Classified = self._rule("classify", estimator)(self, estimator, x)
+        result: Classified = self._call("classify", estimator, x)
         return result
 
     def classify_many(self, estimator: Any, x: str) -> tuple[Classified, ...]:
         """The nodes of a fitted classifier of several targets."""
-        return tuple(self._rule("classify_many", estimator)(self, estimator, x))
+        return tuple(self._call("classify_many", estimator, x))
 
     def cluster(self, estimator: Any, x: str) -> str:
         """The nodes that give the nearest cluster: int64[n]."""
-        return str(self._rule("cluster", estimator)(self, estimator, x))
+        return str(self._call("cluster", estimator, x))
 
     def multilabel(self, estimator: Any, x: str) -> Multilabel:
         """The nodes of a fitted classifier whose targets are an indicator matrix."""
-        result: Multilabel = self._rule("multilabel", estimator)(self, estimator, x)
+        result: Multilabel = self._call("multilabel", estimator, x)
         return result
 
     def memberships(self, estimator: Any, x: str) -> str:
         """The nodes of a mixture's predict_proba: float32[n, components]."""
-        return str(self._rule("memberships", estimator)(self, estimator, x))
+        return str(self._call("memberships", estimator, x))
 
     def detect(self, estimator: Any, x: str) -> Detected:
         """The nodes of a fitted outlier detector."""
-        result: Detected = self._rule("detect", estimator)(self, estimator, x)
+        result: Detected = self._call("detect", estimator, x)
         return result
 
     def score(self, estimator: Any, x: str) -> str:
         """The nodes of score_samples: float32[n, 1]."""
-        return str(self._rule("score", estimator)(self, estimator, x))
+        return str(self._call("score", estimator, x))
 
     def inverse(self, estimator: Any, x: str) -> str:
         """The nodes of a fitted transformer's inverse_transform: float32[n, k]."""
-        return str(self._rule("inverse", estimator)(self, estimator, x))
+        return str(self._call("inverse", estimator, x))
+
+    def _call(self, role: str, estimator: Any, x: str) -> Any:
+        """The rule's result; the same call twice, as for labels and for a transform, makes its nodes once."""
+        key = role, id(estimator), x
+        if key not in self._made:
+            self._made[key] = self._rule(role, estimator)(self, estimator, x), estimator
+        return self._made[key][0]
 
     def _rule(self, role: str, estimator: Any) -> Rule:
         rules: Mapping[str, Rule] = getattr(self._rules, role)
