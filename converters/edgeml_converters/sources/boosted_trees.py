@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from edgeml_converters.sources import catboost_model, lightgbm_model, xgboost_model
+from edgeml_runtime.errors import UnsupportedModelError
 from edgeml_runtime.signature import Array
 
 Nodes = tuple[Array, Array, Array, Array]  # feature, threshold, left, right (-1 for leaves)
@@ -17,7 +18,7 @@ def trees_of(estimator: Any) -> Iterator[Nodes]:
     """Each tree of a LightGBM, XGBoost or CatBoost estimator; nothing for other estimators.
 
     A split by category has one of its categories as threshold. Raises UnsupportedModelError for arrays that
-    are no trees.
+    are no trees, and for features that are no numbers.
     """
     names = {cls.__name__ for cls in type(estimator).__mro__}
     what = type(estimator).__name__
@@ -32,7 +33,10 @@ def trees_of(estimator: Any) -> Iterator[Nodes]:
             threshold = _shown(found.threshold.astype(np.float64), found.categories)
             yield found.feature, threshold, found.left, found.right
     elif "CatBoost" in names:
-        for member in catboost_model.read_model(catboost_model.model_json(estimator), what).trees:
+        model = catboost_model.read_model(catboost_model.model_json(estimator), what)
+        if model.unreadable is not None:
+            raise UnsupportedModelError(f"{what}: {model.unreadable}")
+        for member in model.trees:
             if isinstance(member, catboost_model.NestedTree):
                 yield member.feature, member.border, member.left, member.right
             else:

@@ -67,7 +67,10 @@ class _Reader:
         kind = self.marker()
         if kind not in "iUIlL":
             raise ValueError(f"byte {self.place - 1} is no length")
-        return int(self.numbers(kind, 1)[0])
+        length = int(self.numbers(kind, 1)[0])
+        if length < 0:
+            raise ValueError(f"byte {self.place - 1}: a length below zero")
+        return length
 
     def text(self) -> str:
         return self.take(self.length()).decode("utf-8")

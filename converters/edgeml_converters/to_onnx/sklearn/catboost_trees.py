@@ -109,14 +109,8 @@ def _multilabel(emitter: Emitter, estimator: Any, x: str) -> Multilabel:
     return Multilabel(emitter.add("Cast", chosen, to=7), emitter.add("Sigmoid", raw))
 
 
-def _limit(estimator: Any) -> str | None:
-    return parsed(estimator).unreadable
-
-
-_CLASSES = ("CatBoostClassifier", "CatBoostRegressor", "CatBoostRanker", "CatBoost")
 RULES = Rules(
     regress={"CatBoostRegressor": _regress, "CatBoostRanker": _raw, "CatBoost": _raw},
     classify={"CatBoostClassifier": _classify},
     multilabel={"CatBoostClassifier": _multilabel},
-    limits=dict.fromkeys(_CLASSES, _limit),
 )
