@@ -13,7 +13,15 @@ from edgeml_converters.to_onnx.sklearn.covariance_functions import (
     sharpness,
     unknown_kernel,
 )
-from edgeml_converters.to_onnx.sklearn.dual_expansion import ALLOWED, Expansion, Kernel, Term, expand, lost
+from edgeml_converters.to_onnx.sklearn.dual_expansion import (
+    ALLOWED,
+    Expansion,
+    Kernel,
+    Term,
+    exact,
+    expand,
+    lost,
+)
 from edgeml_converters.to_onnx.sklearn.emitter import Classified, Emitter, Rules
 from edgeml_converters.to_onnx.sklearn.pairwise_kernels import Precision, cast, product
 from edgeml_runtime.signature import Array
@@ -87,7 +95,7 @@ def _classify_binary(emitter: Emitter, model: Any, x: str) -> Classified:
     loss = max(lost(known, gradient), own * 2.0**-24 * 8) * sharpness(model.kernel_, rows)
     precision: Precision = "float64" if loss > ALLOWED else "float32"
     if precision == "float64":
-        x = cast(emitter, x, precision)
+        x = exact(emitter, x)
     values = covariance(emitter, model.kernel_, x, rows, precision)
     mean = product(emitter, values, gradient, precision)
     explained = product(emitter, values, spread, precision)

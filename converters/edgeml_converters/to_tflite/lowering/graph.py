@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeml_converters.double_digits import LOW
 from edgeml_converters.tensorflow_graph import TensorFunction
 from edgeml_runtime.errors import UnsupportedOperatorError
 
@@ -27,7 +28,7 @@ class Node:
     """One operator: its name with the domain in front (`ai.onnx.ml:Scaler`), its attributes, its tensors.
 
     A body among the attributes is a Graph; what it reads from outside comes after the inputs proper.
-    `takes_nan`: missing values may reach it.
+    `takes_nan`: missing values may reach it. `note`: its doc_string.
     """
 
     operator: str
@@ -35,6 +36,7 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     takes_nan: bool
+    note: str = ""
 
     def attribute(self, name: str, default: Any = None) -> Any:
         """An attribute's value, strings decoded."""
@@ -46,7 +48,10 @@ Handler = Callable[[Any, Node, list[Value]], Value | tuple[Value, ...]]  # (tens
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """An ONNX graph, or a node's body, in the order of execution, with its constants."""
+    """An ONNX graph, or a node's body, in the order of execution, with its constants.
+
+    A float64 constant is in float32 there, and the rest of it under its name with `LOW` behind.
+    """
 
     nodes: tuple[Node, ...]
     constants: Mapping[str, Any]
@@ -83,13 +88,16 @@ def read_graph(content: bytes, *, takes_nan: bool) -> Graph:
 def _graph(model: Any, proto: Any, outside: Mapping[str, Any], takes_nan: bool) -> Graph:
     from onnx import numpy_helper
 
-    constants = {**outside, **{t.name: _single(numpy_helper.to_array(t)) for t in proto.initializer}}
+    constants = {**outside}
+    for tensor in proto.initializer:
+        constants |= _single(tensor.name, numpy_helper.to_array(tensor))
     nodes = []
     for node in proto.node:
         known = all(name == "" or name in constants for name in node.input)
         has_body = any(attribute.HasField("g") for attribute in node.attribute)
         if known and not has_body and (folded := _fold(model, node, constants)) is not None:
-            constants |= {name: _single(value) for name, value in folded.items()}
+            for name, value in folded.items():
+                constants |= _single(name, value)
         else:
             nodes.append(_node(model, node, constants, takes_nan))
     inputs, outputs = ([value.name for value in values] for values in (proto.input, proto.output))
@@ -109,6 +117,7 @@ def _node(model: Any, proto: Any, constants: Mapping[str, Any], takes_nan: bool)
         inputs=(*proto.input, *dict.fromkeys(captured)),
         outputs=tuple(proto.output),
         takes_nan=takes_nan,
+        note=proto.doc_string,
     )
 
 
@@ -119,9 +128,13 @@ def _captured(body: Graph) -> list[str]:
     return [name for name in read if name not in own]
 
 
-def _single(value: Any) -> Any:
-    """TFLite computes in float32."""
-    return value.astype(np.float32) if value.dtype == np.float64 else value
+def _single(name: str, value: Any) -> dict[str, Any]:
+    """A constant by name; TFLite computes in float32."""
+    if value.dtype != np.float64:
+        return {name: value}
+    with np.errstate(over="ignore", invalid="ignore"):
+        high = value.astype(np.float32)
+        return {name: high, name + LOW: np.asarray(value - high).astype(np.float32)}
 
 
 def _decoded(value: Any) -> Any:
@@ -180,7 +193,8 @@ def function_of(graph: Graph) -> TensorFunction:
 
 def evaluate(tf: Any, graph: Graph, feeds: Mapping[str, Value]) -> dict[str, Value]:
     """The outputs of a graph or of a body by name; raises UnsupportedOperatorError."""
-    from edgeml_converters.to_tflite.lowering.labels import moved  # which needs this module
+    from edgeml_converters.to_tflite.lowering.double_operators import lowered  # which need this module
+    from edgeml_converters.to_tflite.lowering.labels import moved
 
     values: dict[str, Value] = {**graph.constants, **feeds}
     for node in graph.nodes:
@@ -188,6 +202,8 @@ def evaluate(tf: Any, graph: Graph, feeds: Mapping[str, Value]) -> dict[str, Val
         try:
             handler = handlers()[node.operator]
             results = moved(tf, node, handler, inputs)
+            if results is None:
+                results = lowered(tf, node, handler, inputs, values)
             if results is None:
                 results = handler(tf, node, inputs)
         except (ValueError, TypeError, KeyError, IndexError) as error:
