@@ -58,4 +58,16 @@ def left_out(estimator: Any, method: str) -> str | None:
     if (kind, method) == ("GaussianProcessClassifier", "predict_proba"):
         several = len(estimator.classes_) > 2 and estimator.multi_class == "one_vs_one"
         return "multi_class='one_vs_one' has labels only; use one_vs_rest" if several else None
+    if (kind, method) == ("VotingClassifier", "transform") and estimator.voting == "soft":
+        return None if estimator.flatten_transform else "flatten_transform=False puts rows on the second axis"
+    if kind == "ClassifierChain" and method in ("predict_proba", "decision_function"):
+        several = any(len(classes) > 2 for classes in estimator.classes_)
+        return "scikit-learn fails where a target has more than two classes" if several else None
+    if (kind, method) == ("StackingClassifier", "predict_proba") and isinstance(estimator.classes_, list):
+        final = estimator.final_estimator_
+        a_list = isinstance(final.classes_, list) and type(final).__name__ != "ClassifierChain"
+        return None if a_list else "scikit-learn fails where the final estimator gives one array"
+    if kind == "OneVsRestClassifier" and method in ("predict_proba", "decision_function"):
+        lacking = [type(m).__name__ for m in estimator.estimators_ if not hasattr(m, method)]
+        return f"its {lacking[0]} has none" if lacking else None
     return REFUSED_METHODS.get((kind, method))

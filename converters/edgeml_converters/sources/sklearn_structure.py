@@ -17,7 +17,9 @@ _IMPUTERS = ("SimpleImputer", "KNNImputer", "IterativeImputer")
 def children(estimator: Any) -> list[tuple[str, Any]]:
     """The fitted estimators that `estimator` calls to predict or transform, by name."""
     kind = type(estimator).__name__
-    if kind == "Pipeline":
+    if kind == "FrozenEstimator":  # answers for its estimator in everything, also in what it has
+        found = [("estimator", estimator.estimator)]
+    elif kind == "Pipeline":
         found = list(estimator.steps)
     elif kind == "FeatureUnion":
         found = list(estimator.transformer_list)
@@ -25,8 +27,10 @@ def children(estimator: Any) -> list[tuple[str, Any]]:
         transformers = getattr(estimator, "transformers_", estimator.transformers)
         found = [(name, child) for name, child, _ in transformers]
     elif any(word in kind for word in _WHOLE) or hasattr(estimator, "get_support"):
-        # A feature selector's estimator has done its part when it was fitted.
+        # A feature selector's estimator has done its part when it was fitted, unless it predicts too.
         found = [("init", estimator.init_)] if has_init(estimator) else []
+        if kind in ("RFE", "RFECV"):
+            found = [("estimator", estimator.estimator_)]
     elif hasattr(estimator, "calibrated_classifiers_"):
         found = [(f"classifier{i}", c.estimator) for i, c in enumerate(estimator.calibrated_classifiers_)]
     elif hasattr(estimator, "best_estimator_"):
@@ -44,7 +48,9 @@ def has_init(estimator: Any) -> bool:
 
 
 def _members(estimator: Any) -> list[tuple[str, Any]]:
-    members = np.ravel(np.asarray(getattr(estimator, "estimators_", []), dtype=object)).tolist()
+    held = getattr(estimator, "estimators_", [])
+    # Not by numpy where it is a list: a pipeline is a sequence too, and would come apart.
+    members = held.ravel().tolist() if isinstance(held, np.ndarray) else list(held)
     names = [name for name, child in getattr(estimator, "estimators", None) or [] if child != "drop"]
     if len(names) != len(members):
         names = [f"estimator{i}" for i in range(len(members))]
@@ -53,6 +59,8 @@ def _members(estimator: Any) -> list[tuple[str, Any]]:
         child = getattr(estimator, attribute, None)
         if child is not None and not (members and attribute == "estimator_"):
             found.append((attribute.rstrip("_"), child))
+    if not found and type(estimator).__name__ == "FixedThresholdClassifier":
+        found = [("estimator", estimator.estimator)]  # which may be fitted before
     return found
 
 
@@ -72,9 +80,11 @@ def steps(model: Any) -> Iterator[Step]:
 
 
 def final_estimator(model: Any) -> Any:
-    """The estimator whose method gives the output: past pipelines and searches."""
+    """The estimator whose method gives the output: past pipelines, searches and frozen ones."""
     while True:
-        if type(model).__name__ == "Pipeline":
+        if type(model).__name__ == "FrozenEstimator":
+            model = model.estimator
+        elif type(model).__name__ == "Pipeline":
             steps_left = [step for _, step in children(model)]
             if not steps_left:
                 return model
@@ -85,22 +95,11 @@ def final_estimator(model: Any) -> Any:
             return model
 
 
-def object_columns(estimator: Any) -> str:
-    """What an estimator was fitted on that is not a number (in its categories or statistics), or ""."""
-    for attribute in ("categories_", "statistics_"):
-        learned = getattr(estimator, attribute, None)
-        if learned is None or isinstance(learned, str):
-            continue
-        for values in learned if isinstance(learned, list) else [learned]:
-            words = [v for v in np.ravel(values).tolist() if not isinstance(v, (int, float))]
-            if words:
-                return f"{attribute} holds {words[0]!r}"
-    preprocessor = getattr(estimator, "_preprocessor", None)  # HistGradientBoosting's own encoder
-    if type(preprocessor).__name__ == "ColumnTransformer":
-        for _, child in children(preprocessor):
-            if object_columns(child):
-                return object_columns(child)
-    return ""
+def input_width(model: Any) -> int | None:
+    """How many columns the model takes; None where none of its estimators says so."""
+    # A pipeline asks its first step, and a step that passes everything through does not know.
+    widths = (getattr(estimator, "n_features_in_", None) for _, estimator in estimators(model))
+    return next((int(width) for width in widths if width is not None), None)
 
 
 def takes_nan(model: Any) -> bool:
@@ -116,8 +115,10 @@ def takes_nan(model: Any) -> bool:
             if _fills_nan(step):
                 return True
         return True
-    if kind in ("ColumnTransformer", "FeatureUnion") or hasattr(model, "best_estimator_"):
+    if kind in ("ColumnTransformer", "FeatureUnion", "FrozenEstimator") or hasattr(model, "best_estimator_"):
         return all(takes_nan(part) for part in parts)
+    if kind.startswith("Dummy"):
+        return True
     if kind == "OneHotEncoder" and model.handle_unknown == "error":
         return all(bool(np.isnan(np.asarray(c, np.float64)).any()) for c in model.categories_)
     if kind == "FunctionTransformer":

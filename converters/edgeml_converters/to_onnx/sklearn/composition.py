@@ -1,4 +1,4 @@
-"""Pipelines, column transformers, unions and searches: the rules that only call other rules."""
+"""Pipelines, column transformers and unions: the rules that only call other rules."""
 
 from __future__ import annotations
 
@@ -25,13 +25,10 @@ def _on_last(role: str) -> Rule:
     return rule
 
 
-def _on_best(role: str) -> Rule:
-    """A search's rule: the estimator that it chose."""
-
-    def rule(emitter: Emitter, model: Any, x: str) -> Any:
-        return getattr(emitter, role)(model.best_estimator_, x)
-
-    return rule
+def _backwards(emitter: Emitter, model: Any, x: str) -> str:
+    for _, step in reversed(model.steps):
+        x = x if step is None or isinstance(step, str) else emitter.inverse(step, x)
+    return x
 
 
 def _weighted(emitter: Emitter, y: str, weights: Any, name: str) -> str:
@@ -64,26 +61,32 @@ def _transforming(model: Any, role: str) -> list[tuple[str, Any, str]]:
 
 
 def _pipeline_calls(model: Any, role: str) -> list[tuple[str, Any, str]]:
+    if role == "inverse":
+        return [(name, child, role) for name, child in children(model)]
     *before, (name, last) = children(model)
     return [*((n, child, "transform") for n, child in before), (name, last, role)]
 
 
-_SEARCHES = ("GridSearchCV", "HalvingGridSearchCV", "HalvingRandomSearchCV", "RandomizedSearchCV")
-
-
-def _both(role: str) -> dict[str, Rule]:
-    return {"Pipeline": _on_last(role)} | dict.fromkeys(_SEARCHES, _on_best(role))
-
-
+_BY_LAST: dict[str, Any] = {
+    role: {"Pipeline": _on_last(role)}
+    for role in (
+        "classify",
+        "classify_many",
+        "cluster",
+        "detect",
+        "memberships",
+        "multilabel",
+        "regress",
+        "score",
+    )
+}
 RULES = Rules(
-    transform={"ColumnTransformer": _column_transformer, "FeatureUnion": _feature_union} | _both("transform"),
-    regress=_both("regress"),
-    classify=_both("classify"),
-    classify_many=_both("classify_many"),
-    multilabel=_both("multilabel"),
-    cluster=_both("cluster"),
-    memberships=_both("memberships"),
-    detect=_both("detect"),
-    score=_both("score"),
+    transform={
+        "ColumnTransformer": _column_transformer,
+        "FeatureUnion": _feature_union,
+        "Pipeline": _on_last("transform"),
+    },
+    inverse={"Pipeline": _backwards},
     calls={"ColumnTransformer": _transforming, "FeatureUnion": _transforming, "Pipeline": _pipeline_calls},
+    **_BY_LAST,
 )

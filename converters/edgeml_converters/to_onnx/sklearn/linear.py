@@ -6,8 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from edgeml_converters.to_onnx.sklearn.emitter import Classified, Emitter, Rules
-from edgeml_converters.to_onnx.sklearn.scores import Link, from_decision, normalized
+from edgeml_converters.to_onnx.sklearn.emitter import Classified, Emitter, Multilabel, Rules
+from edgeml_converters.to_onnx.sklearn.scores import (
+    Link,
+    from_decision,
+    labels_from_decision,
+    normalized,
+)
 
 
 def _decision(emitter: Emitter, model: Any, x: str) -> str:
@@ -39,6 +44,10 @@ def _classify_label(emitter: Emitter, model: Any, x: str) -> Classified:
     return from_decision(emitter, _decision(emitter, model, x), model.classes_, None)
 
 
+def _label(emitter: Emitter, model: Any, x: str) -> Multilabel:
+    return labels_from_decision(emitter, _decision(emitter, model, x), probable=False)
+
+
 def _classify_sgd(emitter: Emitter, model: Any, x: str) -> Classified:
     decision = _decision(emitter, model, x)
     if model.loss == "log_loss":
@@ -53,7 +62,7 @@ def _classify_sgd(emitter: Emitter, model: Any, x: str) -> Classified:
     clipped = emitter.add("Clip", decision, emitter.constant(-1.0), emitter.constant(1.0))
     shares = emitter.add("Add", emitter.add("Mul", clipped, half), half)
     if len(model.classes_) > 2:
-        shares = normalized(emitter, shares, len_classes=len(model.classes_))
+        shares = normalized(emitter, shares, empty=1 / len(model.classes_))
     return Classified(found.label, model.classes_, shares, found.decision)
 
 
@@ -91,6 +100,11 @@ def _classify_mlp(emitter: Emitter, model: Any, x: str) -> Classified:
     return Classified(found.label, found.classes, found.probabilities)
 
 
+def _label_mlp(emitter: Emitter, model: Any, x: str) -> Multilabel:
+    found = labels_from_decision(emitter, _hidden(emitter, model, x), probable=True)
+    return Multilabel(found.label, found.probabilities)
+
+
 _REGRESSORS = (
     "ARDRegression", "BayesianRidge", "ElasticNet", "ElasticNetCV", "HuberRegressor", "Lars",
     "LarsCV", "Lasso", "LassoCV", "LassoLars", "LassoLarsCV", "LassoLarsIC", "LinearRegression",
@@ -118,5 +132,10 @@ RULES = Rules(
         "MLPClassifier": _classify_mlp,
         "QuadraticDiscriminantAnalysis": _classify_qda,
         "SGDClassifier": _classify_sgd,
+    },
+    multilabel={
+        "MLPClassifier": _label_mlp,
+        "RidgeClassifier": _label,
+        "RidgeClassifierCV": _label,
     },
 )

@@ -32,8 +32,12 @@ def roles_of(model: TrainedModel) -> tuple[str, ...]:
 
 def predictor_role(estimator: Any) -> str:
     """The role of a fitted classifier, by its targets, or regressor, which most members of others are."""
-    if not hasattr(estimator, "classes_"):
-        return "classify" if type(estimator).__name__ == "_ConstantPredictor" else "regress"
+    from sklearn.base import is_classifier
+
+    if type(estimator).__name__ == "_ConstantPredictor":  # of multi-class estimators: it has no tag
+        return "classify"
+    if not is_classifier(estimator):
+        return "regress"
     return _CLASSIFIERS[targets_of(estimator)]
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import fields
 
 from edgeml_converters.to_onnx.sklearn import (
+    adaboost,
     approximation,
+    bagging,
     bayes,
+    calibration,
     catboost_trees,
     composition,
     cross_decomposition,
     decomposition,
-    ensembles,
+    delegates,
+    dummies,
     factorization,
     gaussian_process,
     histogram_boosting,
@@ -22,21 +26,27 @@ from edgeml_converters.to_onnx.sklearn import (
     linear,
     manifold,
     mixtures,
+    multiclass,
+    multioutput,
     neighbors,
     outliers,
     preprocessing,
     sparse_coding,
+    stacking,
+    thresholds,
     topics,
     trees,
+    voting,
     xgboost_trees,
 )
 from edgeml_converters.to_onnx.sklearn.emitter import Rules
 
 _MODULES = (
-    approximation, bayes, catboost_trees, composition, cross_decomposition, decomposition, ensembles,
-    factorization, gaussian_process, histogram_boosting, isolation, kernel_ridge, kernels,
-    lightgbm_trees, linear, manifold, mixtures, neighbors, outliers, preprocessing, sparse_coding,
-    topics, trees, xgboost_trees,
+    adaboost, approximation, bagging, bayes, calibration, catboost_trees, composition,
+    cross_decomposition, decomposition, delegates, dummies, factorization, gaussian_process,
+    histogram_boosting, isolation, kernel_ridge, kernels, lightgbm_trees, linear, manifold, mixtures,
+    multiclass, multioutput, neighbors, outliers, preprocessing, sparse_coding, stacking, thresholds,
+    topics, trees, voting, xgboost_trees,
 )  # fmt: skip
 
 
