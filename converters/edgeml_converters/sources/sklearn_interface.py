@@ -9,7 +9,7 @@ import numpy as np
 from edgeml_converters.model import Task
 from edgeml_converters.sources.sklearn_refused import REFUSED, left_out
 from edgeml_converters.sources.sklearn_rows import as_fitted, quiet_names
-from edgeml_converters.sources.sklearn_structure import final_estimator
+from edgeml_converters.sources.sklearn_structure import final_estimator, input_width
 from edgeml_runtime.errors import UnsupportedModelError
 from edgeml_runtime.signature import Array, ClassLabels, Method, Scalar, TensorSpec
 
@@ -57,7 +57,7 @@ def targets_of(model: Any) -> Targets:
     An indicator's probabilities are one array [n, labels]; those of several targets are a list.
     """
     if isinstance(model.classes_, list):
-        if hasattr(model, "predict_proba") and not isinstance(answer_to_a_row(model, "predict_proba"), list):
+        if _gives(model, "predict_proba") and not isinstance(answer_to_a_row(model, "predict_proba"), list):
             return "indicator"
         return "several"
     columns = np.shape(answer_to_a_row(model, "predict"))[1:]
@@ -98,25 +98,22 @@ def interface(model: Any, task: Task, name: str) -> Interface:
 def _classes(model: Any, name: str, outputs: list[TensorSpec], methods: list[Method]) -> None:
     """The label and the probabilities of a classifier."""
     targets = targets_of(model)
-    proba = _gives(model, "predict_proba")
     answer = answer_to_a_row(model, "predict")
+    tables: tuple[ClassLabels, ...]
     if targets == "one":
-        classes = np.asarray(model.classes_)
-        # XGBoost answers in int32 with some objectives.
-        whole = classes.dtype.kind in "iu" and answer.dtype.kind in "iu"
-        tables: tuple[ClassLabels, ...] = (_labels(classes.astype(answer.dtype) if whole else classes, name),)
+        tables = (_labels(_as_answered(model.classes_, answer), name),)
     elif isinstance(model.classes_, list):
-        tables = tuple(_labels(classes, name) for classes in model.classes_)
+        tables = tuple(_labels(_as_answered(classes, answer), name) for classes in _in_order(model))
     else:
         tables = (_labels(np.array([0, 1], answer.dtype), name),) * answer.shape[1]
     columns = answer.shape[1:] if targets == "one" else (len(tables),)
     outputs.append(TensorSpec("label", "int64", (None, *columns)))
     methods.append(Method("predict", ("label",), labels=tables))
-    if not proba:
+    if not _gives(model, "predict_proba"):
         return
     if targets != "several":
-        width = len(tables[0].values) if targets == "one" else len(tables)
-        outputs.append(TensorSpec("probabilities", "float32", (None, width)))
+        shape = _row_shape(model, "predict_proba")  # of one class there may be two columns
+        outputs.append(TensorSpec("probabilities", "float32", (None, *shape)))
         methods.append(Method("predict_proba", ("probabilities",)))
         return
     specs = [
@@ -125,6 +122,21 @@ def _classes(model: Any, name: str, outputs: list[TensorSpec], methods: list[Met
     ]
     outputs += specs
     methods.append(Method("predict_proba", tuple(s.name for s in specs), returns="list"))
+
+
+def _as_answered(classes: Any, answer: Array) -> Array:
+    """Numbers in the answer's dtype: XGBoost answers in int32, a chain in float64, whatever the classes."""
+    known, numbers = np.asarray(classes), "biuf"
+    both = known.dtype.kind in numbers and answer.dtype.kind in numbers
+    return known.astype(answer.dtype) if both else known
+
+
+def _in_order(model: Any) -> list[Array]:
+    """The classes of each target in the targets' order; a chain has them in its own."""
+    last = final_estimator(model)
+    if type(last).__name__ != "ClassifierChain":
+        return list(model.classes_)
+    return [last.classes_[i] for i in np.argsort(last.order_)]
 
 
 def _labels(classes: Array, name: str) -> ClassLabels:
@@ -156,8 +168,8 @@ def answer_to_a_row(model: Any, method: str) -> Any:
     They are rows of zeros, of ones where it refuses zeros, or fitted ones where those have no neighbour.
     """
     last = final_estimator(model)
-    # A Gaussian process whose kernel looks at no column takes rows of any width.
-    shape = (2, getattr(last, "n_features_in_", 1))
+    # A Gaussian process does not say its width where its kernel looks at no column, nor inside a classifier.
+    shape = (2, input_width(last) or np.shape(last.X_train_)[1])
     candidates = [np.zeros(shape), np.ones(shape)]
     fitted = getattr(getattr(last, "nbrs_", last), "_fit_X", None)
     if isinstance(fitted, np.ndarray):
