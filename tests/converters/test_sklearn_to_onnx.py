@@ -300,14 +300,20 @@ def zoo_data(name: str) -> tuple[Any, Any]:
 
 
 def test_unsupported_steps_are_all_named():
-    from sklearn.gaussian_process import GaussianProcessClassifier
+    from sklearn.decomposition import KernelPCA
     from sklearn.kernel_approximation import Nystroem
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.pipeline import make_pipeline
 
-    assert reasons_for(make_pipeline(Nystroem(n_components=3), GaussianProcessClassifier())) == (
-        "pipeline.nystroem (Nystroem): no converter takes it; pipeline.gaussianprocessclassifier "
-        "(GaussianProcessClassifier): its graph needs a linear solver, which is no ONNX operator"
+    def overlap(left: Any, right: Any) -> float:
+        return float(np.minimum(left, right).sum())
+
+    why = (
+        "its kernel is the function overlap, which is not translated; use one of additive_chi2, chi2, "
+        "cosine, laplacian, linear, poly, polynomial, rbf, sigmoid"
+    )
+    assert reasons_for(make_pipeline(Nystroem(overlap, n_components=3), KernelPCA(2, kernel=overlap))) == (
+        f"pipeline.nystroem (Nystroem): {why}; pipeline.kernelpca (KernelPCA): {why}"
     )
     assert reasons_for(KNeighborsClassifier(weights="distance")) == (
         "model (KNeighborsClassifier): weights='distance' is not supported; use uniform"

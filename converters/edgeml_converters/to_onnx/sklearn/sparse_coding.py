@@ -24,7 +24,7 @@ from edgeml_runtime.signature import Array
 _FAR = 1e30  # no step is as long
 _TINY = float(np.finfo(np.float32).tiny)
 _EQUAL = float(np.finfo(np.float32).eps)  # of correlations over features, as scikit-learn compares them
-_DEPENDENT = 1e-14  # what is left of an atom's square, the active atoms taken out, for it to be one more
+_DEPENDENT = 1e-12  # what is left of an atom's square, the active atoms taken out, for it to be one more
 
 
 def _encode(emitter: Emitter, model: Any, x: str) -> str:
@@ -208,6 +208,7 @@ def _follow(
         atom = body.add("Mul", _one_hot(body, place, size), joins)
         inverse, usable = _added(body, gram, inverse, atom, _DEPENDENT)
         fails = body.add("Mul", joins, body.add("Sub", one, usable))
+        # Left out for good. scikit-learn's Lars means to do so, and mixes up the atoms' order from then on.
         spoiled = body.add("Add", spoiled, body.add("Mul", atom, fails))
         atom = body.add("Mul", atom, usable)
         active = body.add("Add", active, atom)
