@@ -21,7 +21,7 @@ from edgeml.reference import as_arrays
 from edgeml_converters.intake import describe, source_of
 from edgeml_converters.model import Artifact, Data, TrainedModel, take_rows
 from edgeml_converters.registry import routes
-from edgeml_converters.sources.sklearn_refused import REFUSED
+from edgeml_converters.sources.sklearn_refused import REFUSED, REFUSED_METHODS
 from edgeml_runtime.manifest import Budget
 from edgeml_runtime.session import Session
 
@@ -161,7 +161,8 @@ def table() -> str:
             _line(r) for r in rows() if r.package == package and (package != "sklearn" or r.kind in listed)
         ]
     lines += ["", "## Refused", "", "| estimator | why |", "|---|---|"]
-    lines += [f"| {name} | {reason} |" for name, reason in sorted(REFUSED.items())]
+    methods = {f"{kind}.{method}": reason for (kind, method), reason in REFUSED_METHODS.items()}
+    lines += [f"| {name} | {reason} |" for name, reason in sorted((REFUSED | methods).items())]
     return "\n".join(lines) + "\n"
 
 
