@@ -90,9 +90,11 @@ def _classify_binary(emitter: Emitter, model: Any, x: str) -> Classified:
     gradient = np.reshape(model.y_train_ - model.pi_, (-1, 1))
     # The variance's product is with L^-1 W^(1/2), known beforehand.
     spread = np.linalg.solve(model.L_, np.diag(model.W_sr_)).T
-    known = np.asarray(model.kernel_(rows, rows))
-    own = float(np.abs(model.kernel_.diag(rows)).max())
-    loss = max(lost(known, gradient), own * 2.0**-24 * 8) * sharpness(model.kernel_, rows)
+    # Probabilities follow the mean by at most a quarter, the variance the less the larger it is.
+    lost_mean = lost(np.asarray(model.kernel_(rows, rows)), gradient) / 4
+    least = max(0.0, float(model.latent_mean_and_variance(rows)[1].min()))
+    lost_variance = lost(model.kernel_.diag(rows)[:, None], np.full((1, 1), 0.5)) / (1 + 0.3 * least)
+    loss = max(lost_mean, lost_variance) * sharpness(model.kernel_, rows)
     precision: Precision = "float64" if loss > ALLOWED else "float32"
     if precision == "float64":
         x = exact(emitter, x)

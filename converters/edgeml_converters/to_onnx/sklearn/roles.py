@@ -30,11 +30,15 @@ def roles_of(model: TrainedModel) -> tuple[str, ...]:
     return tuple(found)
 
 
+# Classifiers inside of multi-class estimators and of Gaussian processes.
+_UNTAGGED = ("_BinaryGaussianProcessClassifierLaplace", "_ConstantPredictor")
+
+
 def predictor_role(estimator: Any) -> str:
     """The role of a fitted classifier, by its targets, or regressor, which most members of others are."""
     from sklearn.base import is_classifier
 
-    if type(estimator).__name__ == "_ConstantPredictor":  # of multi-class estimators: it has no tag
+    if type(estimator).__name__ in _UNTAGGED:
         return "classify"
     if not is_classifier(estimator):
         return "regress"
