@@ -17,7 +17,7 @@ Nodes = tuple[Array, Array, Array, Array]  # feature, threshold, left, right (-1
 def trees_of(estimator: Any) -> Iterator[Nodes]:
     """Each tree of a LightGBM, XGBoost or CatBoost estimator; nothing for other estimators.
 
-    A split by category has one of its categories as threshold. Raises UnsupportedModelError for arrays that
+    A split by category has the last of its categories as threshold. Raises UnsupportedModelError for arrays that
     are no trees, and for features that are no numbers.
     """
     names = {cls.__name__ for cls in type(estimator).__mro__}
@@ -46,7 +46,8 @@ def trees_of(estimator: Any) -> Iterator[Nodes]:
 def _shown(threshold: Array, categories: Mapping[int, Array]) -> Array:
     shown = threshold.copy()
     for node, codes in categories.items():
-        shown[node] = codes[0] if len(codes) else 0.0
+        # Not 0, whose neighbours some engines flush to it: a category starts there.
+        shown[node] = max(codes, default=0) or 0.5
     return shown
 
 

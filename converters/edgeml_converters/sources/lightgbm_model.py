@@ -7,6 +7,7 @@ decisions: LightGBM's src/io/tree.cpp, include/LightGBM/tree.h, src/boosting/gbd
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,7 +57,10 @@ class LightGBMTree:
 
 @dataclass(frozen=True, slots=True)
 class LightGBMModel:
-    """A whole model. Tree i adds to score i % width; `objective` has its options behind its name."""
+    """A whole model. Tree i adds to score i % width; `objective` has its options behind its name.
+
+    categories: by column of a frame that the model was fitted on, the values that codes 0, 1, ... stand for.
+    """
 
     features: int
     width: int
@@ -64,7 +68,7 @@ class LightGBMModel:
     objective: tuple[str, ...]
     average: bool
     names: tuple[str, ...]
-    pandas_categorical: tuple[tuple[Any, ...], ...]
+    categories: Mapping[int, tuple[Any, ...]]
     trees: tuple[LightGBMTree, ...] = field(repr=False)
 
 
@@ -107,7 +111,7 @@ def read_model(text: str, what: str) -> LightGBMModel:
         objective=tuple(header.get("objective", "").split()),
         average="average_output" in header,
         names=tuple(header.get("feature_names", "").split()),
-        pandas_categorical=_pandas_categorical(text),
+        categories=_frame_categories(text, features),
         trees=tuple(trees),
     )
 
@@ -196,13 +200,18 @@ def _check_linear(tree: LightGBMTree, features: int, what: str) -> None:
             raise UnsupportedModelError(f"{what}: a leaf reads a feature outside of the model's {features}")
 
 
-def _pandas_categorical(text: str) -> tuple[tuple[Any, ...], ...]:
-    """The categories of each categorical column of the DataFrame that the model was fitted on."""
+def _frame_categories(text: str, features: int) -> dict[int, tuple[Any, ...]]:
+    """By column: the categories of the frame that the model was fitted on.
+
+    LightGBM lists the categories of ordered columns as well, but not which columns these are; with such
+    columns nothing is known, and the codes themselves are the model's input.
+    """
     _, found, line = text.rpartition("\npandas_categorical:")
-    if not found:
-        return ()
-    try:
-        listed = json.loads(line)
-    except ValueError:
-        return ()
-    return tuple(tuple(values) for values in listed or ())
+    columns = re.search(r"^\[categorical_feature: ([\d,]+)\]$", text, re.MULTILINE)
+    if not found or columns is None:
+        return {}
+    places = [int(place) for place in columns[1].split(",") if place]
+    listed = json.loads(line)
+    if not isinstance(listed, list) or len(listed) != len(places) or not all(p < features for p in places):
+        return {}
+    return {place: tuple(values) for place, values in zip(places, listed, strict=True)}

@@ -7,8 +7,9 @@ XGBoost's doc/model.schema and src/tree/tree_model.cc.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,8 @@ class XGBoostModel:
 
     base: float64[width] or [1], the start in terms of the objective's output; rounds: trees up to the end of
     each round; linear: float64[features + 1, width] of gblinear, its last row the bias; best: the best round
-    of early stopping, which wrappers predict with.
+    of early stopping, which wrappers predict with; categories: by column of a frame that the model was fitted
+    on, the values that codes 0, 1, ... stand for.
     """
 
     features: int
@@ -57,6 +59,7 @@ class XGBoostModel:
     groups: tuple[int, ...] = field(repr=False)
     weights: tuple[float, ...] = field(repr=False)
     rounds: tuple[int, ...] = field(repr=False)
+    categories: Mapping[int, tuple[Any, ...]] = field(default_factory=dict)
     linear: Array | None = field(default=None, repr=False)
     best: int | None = None
     estimator: str | None = None  # what saved the file: "classifier", "regressor", "ranker" or a Booster
@@ -150,7 +153,30 @@ def _boosted(booster: Mapping[str, Any], features: int, width: int, what: str) -
         raise UnsupportedModelError(
             f"{what}: its trees, their {width} outputs and rounds do not fit each other"
         )
-    return {"trees": tuple(trees), "groups": groups, "weights": weights, "rounds": rounds}
+    try:
+        categories = dict(_frame_categories(model.get("cats", {}).get("enc", ()), features))
+    except (KeyError, TypeError, ValueError, IndexError) as exc:
+        raise UnsupportedModelError(f"{what}: its categories are damaged ({exc!r})") from exc
+    return {
+        "trees": tuple(trees),
+        "groups": groups,
+        "weights": weights,
+        "rounds": rounds,
+        "categories": categories,
+    }
+
+
+def _frame_categories(encoded: Sequence[Any], features: int) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    """Column and categories: integers as they are, text as its bytes one behind the other."""
+    for column, listed in enumerate(encoded[:features]):
+        values = np.asarray(listed["values"])
+        if "offsets" not in listed:
+            yield column, tuple(values.tolist())
+            continue
+        text = values.astype(np.int8).tobytes()
+        ends = np.asarray(listed["offsets"], np.int64).tolist()
+        if len(ends) > 1:
+            yield column, tuple(text[a:b].decode("utf-8") for a, b in pairwise(ends))
 
 
 def _rounds(trees: int, groups: Sequence[int], parallel: int) -> list[int]:
