@@ -153,7 +153,7 @@ def _classes(model: TrainedModel, answers: Array) -> Array:
         text = answers.dtype.kind == "U"
         return np.unique(np.concatenate([t.astype(np.str_) if text else t for t in tables]))
     columns = model.signature.output(method.outputs[0]).shape[1:]
-    return np.arange(max(2, *(size or 1 for size in columns)))
+    return np.arange(max([2, *(size or 1 for size in columns)]))
 
 
 def task_score(metric: str, predicted: Array, y: Array | None) -> float:
