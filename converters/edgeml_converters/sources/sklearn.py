@@ -6,18 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from edgeml_converters.model import TrainedModel, as_feeds
+from edgeml_converters.model import TrainedModel
 from edgeml_converters.registry import Source
 from edgeml_converters.sources.sklearn_boundaries import boundary_rows
+from edgeml_converters.sources.sklearn_columns import inputs_of
 from edgeml_converters.sources.sklearn_digest import digest
 from edgeml_converters.sources.sklearn_files import PICKLE_SUFFIXES, load
 from edgeml_converters.sources.sklearn_interface import interface, task_of
 from edgeml_converters.sources.sklearn_reductions import reductions
-from edgeml_converters.sources.sklearn_rows import as_fitted, quiet_names
-from edgeml_converters.sources.sklearn_structure import estimators, object_columns, steps, takes_nan
+from edgeml_converters.sources.sklearn_rows import framework_rows, quiet_names
+from edgeml_converters.sources.sklearn_structure import estimators, final_estimator, steps
+from edgeml_converters.sources.sklearn_thresholds import CLASSIFIERS, deciding, distances
 from edgeml_converters.sources.sklearn_trees import check_trees
-from edgeml_runtime.errors import SignatureError, UnsupportedModelError
-from edgeml_runtime.signature import Array, Signature, TensorSpec
+from edgeml_runtime.errors import UnsupportedModelError
+from edgeml_runtime.signature import Array, Signature
 
 __all__ = ["PICKLE_SUFFIXES", "SOURCE"]
 
@@ -35,17 +37,15 @@ def _recognises(model: object) -> bool:
 def _describe(model: Any, name: str) -> TrainedModel:
     _check_fitted(model)
     check_trees(model)
-    width = _input_width(model, name)
     task = task_of(model, name)
+    inputs = inputs_of(model, name)
     outputs, methods = interface(model, task, name)
-    columns = tuple(map(str, getattr(model, "feature_names_in_", ())))
-    x = TensorSpec("x", "float32", (None, width), allow_nan=takes_nan(model), columns=columns)
     return TrainedModel(
         kind="sklearn",
         name=name,
         model=model,
         task=task,
-        signature=Signature((x,), tuple(outputs), tuple(methods)),
+        signature=Signature(inputs.specs, tuple(outputs), tuple(methods), inputs.columns),
         steps=tuple(steps(model)),
         digest=digest(model),
     )
@@ -57,6 +57,8 @@ def _check_fitted(model: Any) -> None:
 
     for path, estimator in estimators(model):
         kind = type(estimator).__name__
+        if kind == "FixedThresholdClassifier":  # may itself stay unfitted around a fitted estimator
+            continue
         try:
             check_is_fitted(estimator)
         except NotFittedError as exc:
@@ -68,41 +70,11 @@ def _check_fitted(model: Any) -> None:
             )
 
 
-def _input_width(model: Any, name: str) -> int:
-    from sklearn.utils import get_tags
-
-    for path, estimator in estimators(model):
-        if not get_tags(estimator).input_tags.two_d_array:
-            raise UnsupportedModelError(
-                f"{path} ({type(estimator).__name__}) takes text or other rows that are not numbers; "
-                "only models whose columns are all numeric can be compiled so far"
-            )
-        columns = object_columns(estimator)
-        if columns:
-            raise UnsupportedModelError(
-                f"{path} ({type(estimator).__name__}) was fitted on columns that are not numeric "
-                f"({columns}); only models whose columns are all numeric can be compiled so far: "
-                "encode those columns before the model"
-            )
-    # A pipeline asks its first step, and a step that passes everything through does not know.
-    widths = (getattr(estimator, "n_features_in_", None) for _, estimator in estimators(model))
-    width = next((width for width in widths if width is not None), None)
-    if width is None:
-        raise UnsupportedModelError(
-            f"{name} ({type(model).__name__}) does not say how many features it takes (n_features_in_): "
-            "fit it on a two-dimensional numeric array"
-        )
-    return int(width)
-
-
 def _predict(model: TrainedModel, method: str, x: Any) -> Any:
     """What the estimator's own method returns for rows x, [n, features], always as an array."""
     model.signature.method(method)
-    rows = as_feeds(model, x).get("x")
-    if rows is None:
-        raise SignatureError(f"{model.name} has one input, x; got {', '.join(x)}")
     with quiet_names():
-        result = getattr(model.model, method)(as_fitted(model.model, rows))
+        result = getattr(model.model, method)(framework_rows(model, x))
     if hasattr(result, "to_numpy"):  # set_output(transform="pandas")
         return result.to_numpy()
     if method == "transform" and np.ndim(result) == 1:
@@ -120,8 +92,10 @@ def _scores(model: TrainedModel, x: Any) -> Array | None:
     if len(model.signature.method("predict").labels) > 1:
         return None
     estimator = model.model
-    rows = as_fitted(estimator, as_feeds(model, x)["x"])
+    rows = framework_rows(model, x)
     with quiet_names():
+        if type(final_estimator(estimator)).__name__ in CLASSIFIERS:
+            return distances(estimator, deciding(final_estimator(estimator)), rows)
         if any(method.name == "predict_proba" for method in model.signature.methods):
             shares = np.asarray(estimator.predict_proba(rows))
             return shares if shares.shape[1] > 1 else None  # of one class or component nothing competes

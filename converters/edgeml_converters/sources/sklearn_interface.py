@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from edgeml_converters.model import Task
+from edgeml_converters.sources.sklearn_columns import example_rows
 from edgeml_converters.sources.sklearn_refused import REFUSED, left_out
 from edgeml_converters.sources.sklearn_rows import as_fitted, quiet_names
 from edgeml_converters.sources.sklearn_structure import final_estimator, input_width
@@ -168,12 +169,8 @@ def answer_to_a_row(model: Any, method: str) -> Any:
     They are rows of zeros, of ones where it refuses zeros, or fitted ones where those have no neighbour.
     """
     last = final_estimator(model)
-    # A Gaussian process does not say its width where its kernel looks at no column, nor inside a classifier.
-    shape = (2, input_width(last) or np.shape(last.X_train_)[1])
-    candidates = [np.zeros(shape), np.ones(shape)]
-    fitted = getattr(getattr(last, "nbrs_", last), "_fit_X", None)
-    if isinstance(fitted, np.ndarray):
-        candidates.append(fitted[:2])
+    rows_of_its_kind = example_rows(last)
+    candidates = _numeric_rows(last) if rows_of_its_kind is None else [rows_of_its_kind]
     problem: Exception | None = None
     for rows in candidates:
         try:
@@ -187,3 +184,11 @@ def answer_to_a_row(model: Any, method: str) -> Any:
         f"{type(last).__name__}: {method} refuses a row of zeros and one of ones, so the shape of its "
         f"output is unknown: {problem}"
     ) from problem
+
+
+def _numeric_rows(last: Any) -> list[Array]:
+    # A Gaussian process does not say its width where its kernel looks at no column, nor inside a classifier.
+    shape = (2, input_width(last) or np.shape(last.X_train_)[1])
+    candidates: list[Array] = [np.zeros(shape), np.ones(shape)]
+    fitted = getattr(getattr(last, "nbrs_", last), "_fit_X", None)
+    return [*candidates, fitted[:2]] if isinstance(fitted, np.ndarray) else candidates

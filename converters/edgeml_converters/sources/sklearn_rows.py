@@ -9,7 +9,46 @@ from typing import Any
 
 import numpy as np
 
-from edgeml_converters.sources.sklearn_structure import final_estimator
+from edgeml_converters.model import TrainedModel, as_feeds
+from edgeml_converters.sources.sklearn_structure import estimators, final_estimator
+from edgeml_runtime.errors import SignatureError
+from edgeml_runtime.feeds import columns_of
+
+
+def framework_rows(model: TrainedModel, x: Any) -> Any:
+    """Rows as the model itself takes them, of whatever callers pass: a table as a frame of all its columns.
+
+    Raises SignatureError for inputs that the signature does not have.
+    """
+    signature = model.signature
+    if signature.columns:
+        return _table(model, x)
+    if signature.encodes:
+        return columns_of(signature, x)[signature.sources[0]]
+    rows = as_feeds(model, x).get("x")
+    if rows is None:
+        raise SignatureError(f"{model.name} has one input, x; got {', '.join(x)}")
+    return as_fitted(model.model, rows)
+
+
+def _table(model: TrainedModel, x: Any) -> Any:
+    """A frame with all columns of training, those that no step uses included; an array for one of arrays."""
+    signature = model.signature
+    if getattr(x, "columns", None) is not None and list(x.columns) == list(signature.columns):
+        return x
+    given = columns_of(signature, x)
+    from pandas import DataFrame, Series
+
+    text = {spec.source_name for spec in signature.inputs if spec.encoding is not None}
+    series = {}
+    for name, values in given.items():
+        plain = name in text and not hasattr(values, "dtype")  # of a list: None stays None beside text
+        series[name] = Series(values, dtype=object if plain else None).reset_index(drop=True)
+    frame = DataFrame(series)
+    frame = frame.reindex(columns=list(signature.columns))
+    if any(hasattr(e, "feature_names_in_") for _, e in estimators(model.model)):
+        return frame
+    return frame.to_numpy(object)
 
 
 def as_fitted(model: Any, rows: Any) -> Any:

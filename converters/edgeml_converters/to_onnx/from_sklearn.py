@@ -14,6 +14,7 @@ from edgeml_converters.registry import Calibration, Converter
 from edgeml_converters.to_onnx.sklearn.coverage import step_coverage
 from edgeml_converters.to_onnx.sklearn.emitter import Emitter
 from edgeml_converters.to_onnx.sklearn.fallback import FALLBACK, OPSETS
+from edgeml_converters.to_onnx.sklearn.inputs import declare_inputs
 from edgeml_converters.to_onnx.sklearn.roles import roles_of
 from edgeml_converters.to_onnx.sklearn.rules import all_rules
 from edgeml_runtime.errors import ConversionError, UnsupportedModelError
@@ -42,18 +43,17 @@ def _convert(model: TrainedModel, scheme: str, calibration: Calibration | None) 
     if reason is not None:
         raise UnsupportedModelError(f"{model.name} cannot be converted: {reason}")
     emitter = Emitter(all_rules(), FALLBACK)
-    emitter.declare("x", int(model.signature.inputs[0].shape[1] or 0))
-    outputs = _emit(emitter, model)
+    outputs = _emit(emitter, model, declare_inputs(emitter, model.signature))
     content = serialize(emitter, outputs, model.signature)
     return Artifact("onnx", scheme, content, model.signature)
 
 
-def _emit(emitter: Emitter, model: TrainedModel) -> dict[str, str]:
+def _emit(emitter: Emitter, model: TrainedModel, x: str) -> dict[str, str]:
     """Build the nodes; returns the tensor of each output of the signature."""
     wanted = {spec.name: spec for spec in model.signature.outputs}
     made: dict[str, str | None] = {}
     for role in roles_of(model):
-        made |= _EMIT[role](emitter, model.model)
+        made |= _EMIT[role](emitter, model.model, x)
     missing = [name for name in wanted if made.get(name) is None]
     if missing:
         raise ConversionError(f"{model.name}: its graph has no {', '.join(missing)}")
@@ -66,40 +66,43 @@ def _emit(emitter: Emitter, model: TrainedModel) -> dict[str, str]:
     return tensors
 
 
-def _classified(emitter: Emitter, estimator: Any) -> dict[str, str | None]:
-    found = emitter.classify(estimator, "x")
+def _classified(emitter: Emitter, estimator: Any, x: str) -> dict[str, str | None]:
+    found = emitter.classify(estimator, x)
     return {"label": found.label, "probabilities": found.probabilities, "decision": found.decision}
 
 
-def _classified_many(emitter: Emitter, estimator: Any) -> dict[str, str | None]:
-    found = emitter.classify_many(estimator, "x")
+def _classified_many(emitter: Emitter, estimator: Any, x: str) -> dict[str, str | None]:
+    found = emitter.classify_many(estimator, x)
     axis = emitter.constant([1], "int64")
     label = emitter.concat([emitter.add("Unsqueeze", f.label, axis) for f in found])
-    return {"label": label} | {f"probabilities_{i}": f.probabilities for i, f in enumerate(found)}
+    decisions = [f.decision for f in found if f.decision is not None]
+    decision = emitter.concat(decisions) if len(decisions) == len(found) else None
+    shares = {f"probabilities_{i}": f.probabilities for i, f in enumerate(found)}
+    return {"label": label, "decision": decision} | shares
 
 
-def _multilabel(emitter: Emitter, estimator: Any) -> dict[str, str | None]:
-    found = emitter.multilabel(estimator, "x")
+def _multilabel(emitter: Emitter, estimator: Any, x: str) -> dict[str, str | None]:
+    found = emitter.multilabel(estimator, x)
     return {"label": found.label, "probabilities": found.probabilities, "decision": found.decision}
 
 
-def _detected(emitter: Emitter, estimator: Any) -> dict[str, str | None]:
-    found = emitter.detect(estimator, "x")
+def _detected(emitter: Emitter, estimator: Any, x: str) -> dict[str, str | None]:
+    found = emitter.detect(estimator, x)
     return {"label": found.label, "decision": found.decision}
 
 
-_EMIT: dict[str, Callable[[Emitter, Any], dict[str, str | None]]] = {
+_EMIT: dict[str, Callable[[Emitter, Any, str], dict[str, str | None]]] = {
     "classify": _classified,
     "classify_many": _classified_many,
     "multilabel": _multilabel,
     "detect": _detected,
-    "regress": lambda emitter, estimator: {"prediction": emitter.regress(estimator, "x")},
-    "cluster": lambda emitter, estimator: {"label": emitter.cluster(estimator, "x")},
-    "memberships": lambda emitter, estimator: {"probabilities": emitter.memberships(estimator, "x")},
-    "score": lambda emitter, estimator: {"scores": emitter.score(estimator, "x")},
-    "transform": lambda emitter, estimator: {"transformed": emitter.transform(estimator, "x")},
+    "regress": lambda emitter, estimator, x: {"prediction": emitter.regress(estimator, x)},
+    "cluster": lambda emitter, estimator, x: {"label": emitter.cluster(estimator, x)},
+    "memberships": lambda emitter, estimator, x: {"probabilities": emitter.memberships(estimator, x)},
+    "score": lambda emitter, estimator, x: {"scores": emitter.score(estimator, x)},
+    "transform": lambda emitter, estimator, x: {"transformed": emitter.transform(estimator, x)},
 }
-_COLUMNS = {"decision", "prediction", "scores"}  # made as [n, 1] where the method gives [n]
+_COLUMNS = {"decision", "prediction", "scores", "transformed"}  # made as [n, 1] where the method gives [n]
 
 
 def serialize(emitter: Emitter, outputs: Mapping[str, str], signature: Signature) -> bytes:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from edgeml_converters.to_onnx.sklearn.emitter import Classified, Emitter, Rules
-from edgeml_converters.to_onnx.sklearn.preprocessing import above, one_hot
+from edgeml_converters.to_onnx.sklearn.encoders import one_hot
+from edgeml_converters.to_onnx.sklearn.preprocessing import above
 from edgeml_runtime.signature import Array
 
 _IMPOSSIBLE = -1e30  # stands for the logarithm of 0: a product of it with 0 is 0, not NaN

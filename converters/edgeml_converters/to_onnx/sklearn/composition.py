@@ -8,6 +8,7 @@ import numpy as np
 
 from edgeml_converters.sources.sklearn_structure import children
 from edgeml_converters.to_onnx.sklearn.emitter import Emitter, Rule, Rules
+from edgeml_converters.to_onnx.sklearn.inputs import document_of
 
 
 def _before_last(emitter: Emitter, model: Any, x: str) -> str:
@@ -47,11 +48,13 @@ def _feature_union(emitter: Emitter, model: Any, x: str) -> str:
 
 def _column_transformer(emitter: Emitter, model: Any, x: str) -> str:
     parts = []
-    for name, step, _ in model.transformers_:
+    for name, step, chosen in model.transformers_:
         columns = np.asarray(model._transformer_to_input_indices[name])
         if columns.size == 0 or (isinstance(step, str) and step == "drop"):
             continue
-        y = emitter.transform(step, emitter.columns(x, columns))
+        document = document_of(x, int(columns.flat[0]))
+        alone = np.ndim(chosen) == 0 and any(known == document for known, _ in emitter.documents)
+        y = emitter.transform(step, document if alone else emitter.columns(x, columns))
         parts.append(_weighted(emitter, y, model.transformer_weights, name))
     return emitter.concat(parts)
 

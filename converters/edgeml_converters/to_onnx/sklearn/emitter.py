@@ -16,6 +16,9 @@ from typing import Any
 import numpy as np
 
 from edgeml_converters.to_onnx.sklearn.origins import Origins, own
+from edgeml_runtime.encodings import Encoding
+from edgeml_runtime.encodings.categories import CategoryValue
+from edgeml_runtime.encodings.cells import is_missing
 from edgeml_runtime.errors import ConversionError, UnsupportedModelError
 from edgeml_runtime.signature import Array
 
@@ -49,6 +52,7 @@ class Detected:
     decision: str | None = None  # float32[n, 1], negative for outliers
 
 
+Table = tuple[CategoryValue, ...] | None
 Rule = Callable[["Emitter", Any, str], Any]
 Limit = Callable[[Any], str | None]  # fitted estimator -> why its parameters cannot be converted
 # (fitted estimator, role) -> the nested estimators whose rules its own calls: name, estimator, their role
@@ -88,17 +92,21 @@ class Emitter:
         self._fallback = fallback
         self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self.origins: dict[str, Origins] = {}
+        # Of tables: the values that the codes in a tensor's columns stand for, None where they are numbers;
+        # the tensors [n, 1] that a table is made of; what the runtime made of documents, by their encoding.
+        self.tables: dict[str, tuple[Table, ...]] = {}
+        self.parts: dict[str, tuple[str, ...]] = {}
+        self.documents: dict[tuple[str, Encoding], str] = {}
         self._made: dict[tuple[int, bytes], list[str]] = {}
         self.prefix = ""
         # By role, estimator and input: what was made, and the estimator, whose id must not be given again.
-        self._made: dict[tuple[str, int, str], tuple[Any, Any]] = {}
+        self._results: dict[tuple[str, int, str], tuple[Any, Any]] = {}
 
     def inside(self) -> Emitter:
         """An emitter for the body of the next node: its nodes are its own, constants are shared."""
         inner = copy.copy(self)
         inner.nodes, inner.prefix = [], f"{self.prefix}body_{len(self.nodes)}_"
-        inner._made = {}
-        inner._made = dict(self._made)
+        inner._made, inner._results = dict(self._made), dict(self._results)
         return inner
 
     def constant(self, values: Any, dtype: str = "float32", *, shared: bool = True) -> str:
@@ -158,10 +166,23 @@ class Emitter:
 
     def columns(self, x: str, indices: Any) -> str:
         """Those columns of x [n, k] in that order: [n, len(indices)]."""
+        if x in self.parts:
+            return self.concat([self.parts[x][i] for i in np.asarray(indices).tolist()])
         chosen = self.add("Gather", x, self.constant(indices, "int64"), axis=1)
+        if x in self.tables:
+            self.tables[chosen] = tuple(self.tables[x][i] for i in np.asarray(indices).tolist())
         if x in self.origins:
             self.origins[chosen] = tuple(self.origins[x][i] for i in np.asarray(indices).tolist())
         return chosen
+
+    def codes(self, x: str, column: int, values: Any) -> Array:
+        """float64: how x holds those values in that column; NaN for one that the column cannot hold."""
+        table = self.tables[x][column] if x in self.tables else None
+        if table is None:
+            return np.array([np.nan if is_missing(v) else float(v) for v in values])
+        places = {value: float(i) for i, value in enumerate(table)}
+        plain = (v.item() if isinstance(v, np.generic) else v for v in values)
+        return np.array([np.nan if is_missing(v) and v is not None else places.get(v, np.nan) for v in plain])
 
     def dense(self, x: str, weights: Any, bias: Any) -> str:
         """The product x @ weights + bias, weights [features, k], bias [k]: [n, k]."""
@@ -177,6 +198,10 @@ class Emitter:
         if len(parts) == 1:
             return parts[0]
         whole = self.add("Concat", *parts, axis=1)
+        if any(part in self.tables for part in parts):
+            widths = {part: len(self.origins.get(part, ())) for part in parts}
+            tables = (self.tables.get(part, (None,) * widths[part]) for part in parts)
+            self.tables[whole] = tuple(table for part in tables for table in part)
         if all(part in self.origins for part in parts):
             self.origins[whole] = tuple(origin for part in parts for origin in self.origins[part])
         return whole
@@ -241,9 +266,9 @@ class Emitter:
     def _call(self, role: str, estimator: Any, x: str) -> Any:
         """The rule's result; the same call twice, as for labels and for a transform, makes its nodes once."""
         key = role, id(estimator), x
-        if key not in self._made:
-            self._made[key] = self._rule(role, estimator)(self, estimator, x), estimator
-        return self._made[key][0]
+        if key not in self._results:
+            self._results[key] = self._rule(role, estimator)(self, estimator, x), estimator
+        return self._results[key][0]
 
     def _rule(self, role: str, estimator: Any) -> Rule:
         rules: Mapping[str, Rule] = getattr(self._rules, role)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgeml_converters.to_onnx.sklearn.emitter import Classified, Emitter, Rules
-from edgeml_converters.to_onnx.sklearn.preprocessing import one_hot
+from edgeml_converters.to_onnx.sklearn.encoders import one_hot
 from edgeml_converters.to_onnx.sklearn.scores import from_decision
 from edgeml_converters.to_onnx.sklearn.trees import Tree, check, ensemble
 from edgeml_runtime.errors import UnsupportedModelError
@@ -25,7 +25,7 @@ def _raw(emitter: Emitter, model: Any, x: str) -> str:
     """The raw prediction: float32[n, 1 or classes]."""
     width = model.n_trees_per_iteration_
     features = _original_features(model)
-    categories = _categories(model)
+    categories = _categories(emitter, model, x)
     sets: Sets = {}
     trees = []
     for i, stage in enumerate(model._predictors):
@@ -47,14 +47,14 @@ def _original_features(model: Any) -> Array:
     return np.concatenate([np.flatnonzero(categorical), np.flatnonzero(~categorical)])
 
 
-def _categories(model: Any) -> dict[int, Array]:
-    """By input column: the values float64[k] that the model's encoder gives the codes 0 .. k - 1."""
+def _categories(emitter: Emitter, model: Any, x: str) -> dict[int, Array]:
+    """By input column: what x holds, float64[k], for the values that the model's encoder codes 0 .. k - 1."""
     if model.is_categorical_ is None:
         return {}
     encoder = model._preprocessor.named_transformers_["encoder"]
     columns = np.flatnonzero(model.is_categorical_)
     return {
-        int(column): np.asarray(values, np.float64)
+        int(column): emitter.codes(x, int(column), values)
         for column, values in zip(columns, encoder.categories_, strict=True)
     }
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from edgeml_converters.to_onnx.sklearn.emitter import ML, Emitter, Rules
+from edgeml_converters.to_onnx.sklearn.encoders import one_hot
 from edgeml_converters.to_onnx.sklearn.origins import Map, Origin, float32_thresholds
-from edgeml_runtime.signature import Array
 
 _FLOAT = 1  # onnx.TensorProto.FLOAT
 
@@ -99,71 +99,6 @@ def _normalizer(emitter: Emitter, model: Any, x: str) -> str:
     return emitter.add("Div", x, emitter.add("Where", zero, emitter.constant([1.0]), size))
 
 
-def _missing(emitter: Emitter, x: str, missing_values: float) -> str:
-    """bool[n, k]: which entries stand for a missing value."""
-    if np.isnan(missing_values):
-        return emitter.add("IsNaN", x)
-    return emitter.add("Equal", x, emitter.constant([missing_values]))
-
-
-def _simple_imputer(emitter: Emitter, model: Any, x: str) -> str:
-    fill = np.asarray(model.statistics_, np.float64)
-    kept = np.arange(len(fill)) if model.keep_empty_features else np.flatnonzero(~np.isnan(fill))
-    y = x if len(kept) == len(fill) else emitter.columns(x, kept)
-    empty = _missing(emitter, y, model.missing_values)
-    filled = emitter.add("Where", empty, emitter.constant(np.nan_to_num(fill[kept])[None]), y)
-    emitter.declare(filled, len(kept))
-    if model.indicator_ is None:
-        return filled
-    marked = _missing(emitter, emitter.columns(x, model.indicator_.features_), model.missing_values)
-    shown = emitter.add("Cast", marked, to=_FLOAT)
-    return emitter.concat([filled, emitter.declare(shown, len(model.indicator_.features_))])
-
-
-def one_hot(emitter: Emitter, x: str, categories: list[Array]) -> str:
-    """float32[n, sum of categories]: which category of its column a value is; NaN may be a category."""
-    values = np.concatenate([np.asarray(c, np.float64) for c in categories])
-    repeated = emitter.columns(x, np.repeat(np.arange(len(categories)), [len(c) for c in categories]))
-    same = emitter.add("Equal", repeated, emitter.constant(np.nan_to_num(values)[None]))
-    if np.isnan(values).any():
-        # NaN equals nothing, so its column asks for NaN, and NaN only.
-        wanted = emitter.constant(np.isnan(values)[None], "bool")
-        missing = emitter.add("IsNaN", repeated)
-        same = emitter.add("Where", wanted, missing, same)
-    return emitter.declare(emitter.add("Cast", same, to=_FLOAT), len(values))
-
-
-def _one_hot_encoder(emitter: Emitter, model: Any, x: str) -> str:
-    hot = one_hot(emitter, x, model.categories_)
-    if model.drop_idx_ is None:
-        return hot
-    starts = np.cumsum([0, *(len(c) for c in model.categories_)])
-    dropped = [s + d for s, d in zip(starts, model.drop_idx_, strict=False) if d is not None]
-    return emitter.columns(hot, np.setdiff1d(np.arange(starts[-1]), np.asarray(dropped, np.int64)))
-
-
-def _ordinal_encoder(emitter: Emitter, model: Any, x: str) -> str:
-    hot = one_hot(emitter, x, model.categories_)
-    sizes = [len(c) for c in model.categories_]
-    column = np.repeat(np.arange(len(sizes)), sizes)
-    codes = np.zeros((sum(sizes), len(sizes)))
-    codes[np.arange(sum(sizes)), column] = np.concatenate([np.arange(s) for s in sizes])
-    encoded = emitter.dense(hot, codes, 0.0)
-    if model.handle_unknown == "use_encoded_value":
-        known = emitter.dense(hot, (np.arange(len(sizes)) == column[:, None]).astype(float), 0.0)
-        unknown = emitter.add("Equal", known, emitter.constant([0.0]))
-        encoded = emitter.add("Where", unknown, emitter.constant([float(model.unknown_value)]), encoded)
-    is_missing = [i for i, c in enumerate(model.categories_) if np.isnan(np.asarray(c, np.float64)).any()]
-    if is_missing:
-        value = np.zeros((1, len(sizes)), bool)
-        value[0, is_missing] = True
-        missing = emitter.add("And", emitter.add("IsNaN", x), emitter.constant(value, "bool"))
-        encoded = emitter.add(
-            "Where", missing, emitter.constant([float(model.encoded_missing_value)]), encoded
-        )
-    return encoded
-
-
 def _polynomial_features(emitter: Emitter, model: Any, x: str) -> str:
     powers = np.asarray(model.powers_)
     ones = powers.shape[1]  # the index of a column of ones that fills up products of fewer factors
@@ -219,18 +154,6 @@ def _function(model: Any) -> str | None:
     return None if model.func is None else "only func=None (identity) has a meaning in a graph"
 
 
-def _infrequent(model: Any) -> str | None:
-    if getattr(model, "_infrequent_enabled", False):
-        return "infrequent categories (min_frequency, max_categories) are not supported"
-    return None
-
-
-def _imputer(model: Any) -> str | None:
-    if not isinstance(model.missing_values, (int, float)):
-        return f"missing_values={model.missing_values!r} is not a number"
-    return None
-
-
 _SELECTORS = (
     "GenericUnivariateSelect", "RFE", "RFECV", "SelectFdr", "SelectFpr", "SelectFromModel", "SelectFwe",
     "SelectKBest", "SelectPercentile", "SequentialFeatureSelector", "VarianceThreshold",
@@ -244,17 +167,11 @@ RULES = Rules(
         "MaxAbsScaler": _max_abs_scaler,
         "MinMaxScaler": _min_max_scaler,
         "Normalizer": _normalizer,
-        "OneHotEncoder": _one_hot_encoder,
-        "OrdinalEncoder": _ordinal_encoder,
         "PolynomialFeatures": _polynomial_features,
         "RobustScaler": _robust_scaler,
-        "SimpleImputer": _simple_imputer,
         "StandardScaler": _standard_scaler,
     },
     limits={
         "FunctionTransformer": _function,
-        "OneHotEncoder": _infrequent,
-        "OrdinalEncoder": _infrequent,
-        "SimpleImputer": _imputer,
     },
 )
