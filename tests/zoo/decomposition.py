@@ -65,7 +65,9 @@ _PROJECTIONS: dict[str, Builder] = {
     "pca-mle": _decomposed("PCA", n_components="mle", whiten=True),
     "incremental-pca": _decomposed("IncrementalPCA", n_components=4, batch_size=60),
     "incremental-pca-whitened": _decomposed("IncrementalPCA", n_components=4, whiten=True),
-    "truncated-svd": fit(lambda: new("decomposition.TruncatedSVD", 5, algorithm="arpack"), "digits"),
+    "truncated-svd": fit(
+        lambda: new("decomposition.TruncatedSVD", 5, algorithm="arpack", random_state=0), "digits"
+    ),
     "sparse-pca": _decomposed("SparsePCA", n_components=3, alpha=0.5, max_iter=20, random_state=0),
     "mini-batch-sparse-pca": _decomposed(
         "MiniBatchSparsePCA", n_components=3, max_iter=10, ridge_alpha=0.1, random_state=0
