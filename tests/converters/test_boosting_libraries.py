@@ -202,7 +202,8 @@ def test_boosters_and_their_files(name, tmp_path):
     assert (model.kind, model.task) == (library, task)
     assert [m.name for m in model.signature.methods] == ["predict"]
     assert list(model.signature.outputs[0].shape[1:]) == columns
-    for rows in (specimen.x, specimen.x[:1], with_missing(specimen.x, 0.3)):
+    edges = source_of(model).boundaries(model, specimen.x, 10_000).rows
+    for rows in (specimen.x, specimen.x[:1], with_missing(specimen.x, 0.3), edges):
         assert_same(model, artifact, rows)
     for suffix in SUFFIXES[library]:
         path = tmp_path / f"model{suffix}"

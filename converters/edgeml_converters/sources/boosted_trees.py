@@ -15,24 +15,25 @@ Nodes = tuple[Array, Array, Array, Array]  # feature, threshold, left, right (-1
 
 
 def trees_of(estimator: Any) -> Iterator[Nodes]:
-    """Each tree of a LightGBM, XGBoost or CatBoost estimator; nothing for other estimators.
+    """Each tree of a LightGBM, XGBoost or CatBoost estimator, or of a Booster; nothing for other estimators.
 
-    A split by category has the last of its categories as threshold. Raises UnsupportedModelError for arrays that
-    are no trees, and for features that are no numbers.
+    A split by category has the last of its categories as threshold. Raises UnsupportedModelError for arrays
+    that are no trees, and for features that are no numbers.
     """
-    names = {cls.__name__ for cls in type(estimator).__mro__}
+    names = {f"{cls.__module__.partition('.')[0]}.{cls.__name__}" for cls in type(estimator).__mro__}
     what = type(estimator).__name__
-    if "LGBMModel" in names:
-        text = estimator.booster_.model_to_string()
-        for tree in lightgbm_model.read_model(text, what).trees:
+    if names & {"lightgbm.LGBMModel", "lightgbm.Booster"}:
+        booster = estimator if "lightgbm.Booster" in names else estimator.booster_
+        for tree in lightgbm_model.read_model(booster.model_to_string(), what).trees:
             # 1e-35 to both sides of zero is zero to LightGBM; its thresholds beside zero lie there.
             threshold = np.where(np.abs(tree.threshold) < 1.1e-35, 0.0, tree.threshold)
             yield tree.feature, _shown(threshold, tree.categories), tree.left, tree.right
-    elif "XGBModel" in names:
-        for found in xgboost_model.booster_model(estimator.get_booster(), what).trees:
+    elif names & {"xgboost.XGBModel", "xgboost.Booster"}:
+        booster = estimator if "xgboost.Booster" in names else estimator.get_booster()
+        for found in xgboost_model.booster_model(booster, what).trees:
             threshold = _shown(found.threshold.astype(np.float64), found.categories)
             yield found.feature, threshold, found.left, found.right
-    elif "CatBoost" in names:
+    elif "catboost.CatBoost" in names:
         model = catboost_model.read_model(catboost_model.model_json(estimator), what)
         if model.unreadable is not None:
             raise UnsupportedModelError(f"{what}: {model.unreadable}")

@@ -11,6 +11,7 @@ from edgeml_converters.model import TrainedModel
 from edgeml_converters.registry import Source
 from edgeml_converters.sources.boosters import both_classes, described, is_booster, rows_of
 from edgeml_converters.sources.lightgbm_model import is_model_text, read_model
+from edgeml_converters.sources.sklearn_boundaries import boundary_rows
 from edgeml_runtime.errors import InputError
 from edgeml_runtime.signature import Array
 
@@ -69,5 +70,6 @@ SOURCE = Source(
     describe=_describe,
     predict=_predict,
     scores=_scores,
+    boundaries=boundary_rows,
     holds=is_model_text,
 )

@@ -16,6 +16,7 @@ from edgeml_converters.sources.boosters import (
     is_booster,
     rows_of,
 )
+from edgeml_converters.sources.sklearn_boundaries import boundary_rows
 from edgeml_converters.sources.xgboost_model import (
     XGBoostModel,
     booster_model,
@@ -91,5 +92,6 @@ SOURCE = Source(
     describe=_describe,
     predict=_predict,
     scores=_scores,
+    boundaries=boundary_rows,
     holds=is_model_file,
 )
