@@ -24,7 +24,9 @@ pytestmark = pytest.mark.slow
 
 MARGIN = 1e-5  # of labels that float32 may decide otherwise
 TOLERANCE = 2e-5  # of values, relative to the largest
-IN_ANOTHER_PROCESS = ("columns-logistic", "hist-gradient-boosting-categorical", "svc-poly-strings")
+IN_ANOTHER_PROCESS = (
+    "columns-logistic", "hist-gradient-boosting-categorical", "nmf-many-components", "svc-poly-strings",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
