@@ -57,12 +57,30 @@ def fit(make: Callable[[], Any], data: str, change: Callable[[Array, Array], Any
     return build
 
 
-def quietly(build: Builder) -> Builder:
-    """Without the warning for what scikit-learn has deprecated and people still have."""
+def fitted_before(
+    parts: Callable[[], Any],
+    make: Callable[[Any], Any],
+    data: str,
+    change: Callable[[Array, Array], Any] | None = None,
+) -> Builder:
+    """An estimator around named others that are fitted before it is."""
+
+    @functools.cache
+    def build() -> Specimen:
+        x, y = load(data)
+        if change is not None:
+            x, y = change(x, y)
+        return Specimen(make([(name, part.fit(x, y)) for name, part in parts()]).fit(x, y), x, y)
+
+    return build
+
+
+def quietly(build: Builder, category: type[Warning] = FutureWarning) -> Builder:
+    """Without scikit-learn's warning: of what it has deprecated and people still have, unless said."""
 
     def quiet() -> Specimen:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
+            warnings.simplefilter("ignore", category)
             return build()
 
     return quiet
@@ -90,6 +108,12 @@ def missing(x: Array, y: Array) -> tuple[Array, Array]:
 
 def two_targets(x: Array, y: Array) -> tuple[Array, Array]:
     return x, np.stack([y % 3, y % 2], axis=1)
+
+
+def three_labels(x: Array, y: Array) -> tuple[Array, Array]:
+    """Three labels of which a row has any: an indicator matrix."""
+    middle = np.median(x[:, :2], axis=0)
+    return x, np.stack([y == 0, x[:, 0] > middle[0], x[:, 1] > middle[1]], axis=1).astype(int)
 
 
 def coarse(x: Array, y: Array) -> tuple[Array, Array]:

@@ -17,7 +17,8 @@ from edgeml_converters.to_onnx.sklearn.scores import (
 
 def _decision(emitter: Emitter, model: Any, x: str) -> str:
     """The product x @ coef_.T + intercept_: float32[n, targets]."""
-    return emitter.dense(x, np.atleast_2d(model.coef_).T, model.intercept_)
+    weights = model.coef_.toarray() if hasattr(model.coef_, "toarray") else model.coef_
+    return emitter.dense(x, np.atleast_2d(weights).T, model.intercept_)
 
 
 def _regress_log(emitter: Emitter, model: Any, x: str) -> str:

@@ -6,9 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from edgeml_converters.sources.sklearn_structure import final_estimator
 from edgeml_converters.to_onnx.sklearn.emitter import Classified, Emitter, Multilabel, Rules
 from edgeml_converters.to_onnx.sklearn.members import given, label_values
 from edgeml_converters.to_onnx.sklearn.roles import predicting_members
+
+_LOGISTIC = ("LogisticRegression", "LogisticRegressionCV")
+_LEAST = np.finfo(np.float32).tiny  # of a probability whose logarithm is taken
 
 
 def _each_classifies(emitter: Emitter, model: Any, x: str) -> tuple[Classified, ...]:
@@ -34,8 +38,14 @@ def _said(emitter: Emitter, member: Any, found: Classified, method: str) -> str:
         return label_values(emitter, found)
     if method == "decision_function":
         return given(found.decision, member, "decision values")
+    if method == "predict_log_proba" and type(final_estimator(member)).__name__ in _LOGISTIC:
+        # log p = -log(1 + exp(-d)): the probability itself vanishes in float32 where its logarithm does not.
+        opposite = emitter.add("Neg", given(found.decision, member, "decision values"))
+        return emitter.add("Neg", emitter.add("Softplus", opposite))
     share = emitter.columns(given(found.probabilities, member, "probabilities"), [len(found.classes) - 1])
-    return emitter.add("Log", share) if method == "predict_log_proba" else share
+    if method == "predict_log_proba":
+        return emitter.add("Log", emitter.add("Max", share, emitter.constant([_LEAST])))
+    return share
 
 
 def _chain_labels(emitter: Emitter, model: Any, x: str) -> Multilabel:

@@ -55,11 +55,23 @@ def _classify(emitter: Emitter, model: Any, x: str) -> Classified:
 
 
 def _classify_many(emitter: Emitter, model: Any, x: str) -> tuple[Classified, ...]:
-    found = emitter.classify_many(model.final_estimator_, emitter.transform(model, x))
+    final, rows = model.final_estimator_, emitter.transform(model, x)
+    if predictor_role(final) == "multilabel":
+        found = _apart(emitter, emitter.multilabel(final, rows), len(model.classes_))
+    else:
+        found = [(f.label, f.decision) for f in emitter.classify_many(final, rows)]
     return tuple(
-        Classified(f.label, classes, f.probabilities, f.decision)
-        for f, classes in zip(found, model.classes_, strict=True)
+        Classified(label, classes, decision=decision)
+        for (label, decision), classes in zip(found, model.classes_, strict=True)
     )
+
+
+def _apart(emitter: Emitter, found: Multilabel, count: int) -> list[tuple[str, str | None]]:
+    """Label [n] and decision [n, 1] of each."""
+    labels = [emitter.flat(emitter.columns(found.label, [i])) for i in range(count)]
+    if found.decision is None:
+        return [(label, None) for label in labels]
+    return [(label, emitter.columns(found.decision, [i])) for i, label in enumerate(labels)]
 
 
 def _multilabel(emitter: Emitter, model: Any, x: str) -> Multilabel:
