@@ -38,6 +38,7 @@ class TrainedModel:
     signature: Signature
     steps: tuple[Step, ...]
     digest: str
+    warnings: tuple[str, ...] = ()  # what its user should know before relying on it
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
+import zipfile
 
 import numpy as np
 import pytest
@@ -49,11 +50,13 @@ def test_interface_of_a_classifier():
     assert [s.describe() for s in model.signature.outputs] == [
         "label: int64[batch]",
         "probabilities: float32[batch, 3]",
+        "decision: float32[batch, 3]",
     ]
-    predict, proba = model.signature.methods
+    predict, proba, decision = model.signature.methods
     assert (predict.name, predict.outputs) == ("predict", ("label",))
     assert (predict.labels[0].dtype, predict.labels[0].values) == ("str", ("ankle", "boot", "coat"))
     assert (proba.name, proba.outputs, proba.labels) == ("predict_proba", ("probabilities",), ())
+    assert (decision.name, decision.outputs, decision.labels) == ("decision_function", ("decision",), ())
     assert model.steps == (
         Step("pipeline.standardscaler", "StandardScaler"),
         Step("pipeline.logisticregression", "LogisticRegression"),
@@ -80,9 +83,27 @@ def test_class_labels(name, dtype, values):
     [
         ("linear-regression", ["prediction: float32[batch]"]),
         ("linear-regression-multi-output", ["prediction: float32[batch, 3]"]),
-        ("pca", ["transformed: float32[batch, 5]"]),
+        ("pca", ["scores: float32[batch]", "transformed: float32[batch, 5]"]),
         ("k-means", ["label: int64[batch]", "transformed: float32[batch, 5]"]),
-        ("linear-svc", ["label: int64[batch]"]),
+        ("linear-svc", ["label: int64[batch]", "decision: float32[batch, 10]"]),
+        ("ridge-classifier-binary", ["label: int64[batch]", "decision: float32[batch]"]),
+        ("ridge-classifier-indicator", ["label: int64[batch, 3]", "decision: float32[batch, 3]"]),
+        ("mlp-indicator", ["label: int64[batch, 3]", "probabilities: float32[batch, 3]"]),
+        (
+            "classifier-chain",
+            [
+                "label: int64[batch, 3]",
+                "probabilities: float32[batch, 3]",
+                "decision: float32[batch, 3]",
+            ],
+        ),
+        ("classifier-chain-classes", ["label: int64[batch, 2]"]),
+        ("voting-hard", ["label: int64[batch]", "transformed: float32[batch, 3]"]),
+        ("voting-soft-rows-first", ["label: int64[batch]", "probabilities: float32[batch, 3]"]),
+        (
+            "isolation-forest",
+            ["label: int64[batch]", "decision: float32[batch]", "scores: float32[batch]"],
+        ),
         (
             "decision-tree-multi-output",
             [
@@ -249,16 +270,59 @@ def test_skops_with_foreign_types_is_refused(tmp_path):
         SOURCE.load(path)
 
 
-def test_another_version_warns(tmp_path):
-    from sklearn.exceptions import InconsistentVersionWarning
+def saved_by_another_version(model, path):
+    import sklearn
+    from skops import io
 
-    path = tmp_path / "m.pkl"
-    content = pickle.dumps(ZOO["linear-regression"]().model, protocol=0)
+    if path.suffix == ".skops":
+        io.dump(model, path)
+        with zipfile.ZipFile(path) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        version = sklearn.__version__.encode()
+        members["schema.json"] = members["schema.json"].replace(version, b"0.0.1")
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+    else:
+        path.write_bytes(pickle.dumps(model, protocol=0).replace(sklearn.__version__.encode(), b"0.0.1"))
+    return SOURCE.load(path)
+
+
+@pytest.mark.parametrize("suffix", [".pkl", ".skops"])
+def test_another_version_is_said(tmp_path, suffix):
     import sklearn
 
-    path.write_bytes(content.replace(sklearn.__version__.encode(), b"0.0.1"))
-    with pytest.warns(InconsistentVersionWarning, match=r"version 0\.0\.1"):
+    model = ZOO["logistic-regression-strings"]().model
+    described = describe(saved_by_another_version(model, tmp_path / f"m{suffix}"))
+    (warning,) = described.warnings
+    assert warning.startswith(
+        f"the model was saved by scikit-learn 0.0.1 and is read by {sklearn.__version__}: it may predict"
+    )
+    assert described.digest == describe(model).digest
+    assert describe(model).warnings == ()
+
+
+def test_another_version_that_cannot_be_called(tmp_path):
+    model = saved_by_another_version(ZOO["linear-regression"]().model, tmp_path / "m.pkl")
+    del model.intercept_
+    assert refusal(model).startswith(
+        "model (LinearRegression) was saved by scikit-learn 0.0.1, and the one installed here cannot call it"
+    )
+
+
+def test_other_warnings_of_a_file_are_given(tmp_path):
+    path = tmp_path / "m.pkl"
+    path.write_bytes(pickle.dumps(Warns()))
+    with pytest.warns(UserWarning, match="as it was read"), pytest.raises(InputError, match="holds a Warns"):
         SOURCE.load(path)
+
+
+class Warns:
+    def __setstate__(self, state):
+        warnings.warn("as it was read", UserWarning, stacklevel=2)
+
+    def __getstate__(self):
+        return {"any": 1}
 
 
 def refusal(model):
@@ -308,13 +372,41 @@ def test_columns_that_are_not_numbers_are_refused():
     assert refusal(text).startswith("pipeline.countvectorizer (CountVectorizer) takes text")
 
 
-def test_other_models_that_have_no_interface_are_refused():
+def test_models_without_a_method_for_new_rows_are_refused():
     from sklearn.cluster import DBSCAN
-    from sklearn.ensemble import IsolationForest
-    from sklearn.neural_network import MLPClassifier
+    from sklearn.frozen import FrozenEstimator
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
 
-    x, y = data()
-    assert refusal(IsolationForest(n_estimators=2).fit(x)).startswith("model (IsolationForest) is an outlier")
-    assert "no predict" in refusal(DBSCAN().fit(x))
-    both = np.stack([y == 0, y == 1], axis=1).astype(int)
-    assert "multilabel" in refusal(MLPClassifier((2,), tol=1.0).fit(x, both))
+    x, _ = data()
+    assert refusal(DBSCAN().fit(x)).startswith("model (DBSCAN) cannot be compiled: it groups the rows")
+    assert "no method" in refusal(FrozenEstimator(make_pipeline(StandardScaler(), DBSCAN()).fit(x)))
+
+
+def test_labels_of_a_chain_are_in_the_order_of_the_targets():
+    specimen = ZOO["classifier-chain-order"]()
+    labels = describe(specimen.model).signature.method("predict").labels
+    assert [(t.dtype, t.values) for t in labels] == [("float64", (1.0, 2.0))] * 3
+    classes = describe(ZOO["classifier-chain-classes"]().model).signature.method("predict").labels
+    assert [t.values for t in classes] == [(0.0, 1.0, 2.0), (0.0, 1.0)]
+
+
+def test_a_threshold_around_a_fitted_estimator_needs_no_fitting():
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import FixedThresholdClassifier
+
+    x, y = data("breast_cancer")
+    inner = LogisticRegression(max_iter=5000).fit(x, y)
+    model = describe(FixedThresholdClassifier(inner, threshold=0.9))
+    scores = SOURCE.scores(model, x)
+    np.testing.assert_allclose(scores[:, 1] - scores[:, 0], inner.predict_proba(x)[:, 1] - 0.9)
+    unfitted = refusal(FixedThresholdClassifier(LogisticRegression()))
+    assert unfitted == "model.estimator (LogisticRegression) is not fitted: call fit before compiling"
+
+
+def test_steps_of_pipelines_inside_others_are_their_own():
+    steps = {s.path: s.kind for s in describe(ZOO["one-vs-rest"]().model).steps}
+    assert steps["model.estimator2.standardscaler"] == "StandardScaler"
+    assert steps["model.estimator2.logisticregression"] == "LogisticRegression"
+    frozen = describe(ZOO["frozen-classifier"]().model).steps
+    assert [s.kind for s in frozen] == ["FrozenEstimator", "StandardScaler", "LogisticRegression"]

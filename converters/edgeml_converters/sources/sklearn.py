@@ -11,7 +11,7 @@ from edgeml_converters.registry import Source
 from edgeml_converters.sources.sklearn_boundaries import boundary_rows
 from edgeml_converters.sources.sklearn_columns import inputs_of
 from edgeml_converters.sources.sklearn_digest import digest
-from edgeml_converters.sources.sklearn_files import PICKLE_SUFFIXES, load
+from edgeml_converters.sources.sklearn_files import FITTED_BY, PICKLE_SUFFIXES, load
 from edgeml_converters.sources.sklearn_interface import interface, task_of
 from edgeml_converters.sources.sklearn_reductions import reductions
 from edgeml_converters.sources.sklearn_rows import framework_rows, quiet_names
@@ -35,6 +35,19 @@ def _recognises(model: object) -> bool:
 
 
 def _describe(model: Any, name: str) -> TrainedModel:
+    try:
+        return _description(model, name)
+    except AttributeError as exc:
+        saved_by = getattr(model, FITTED_BY, None)
+        if saved_by is None:
+            raise
+        raise UnsupportedModelError(
+            f"{name} ({type(model).__name__}) was saved by scikit-learn {saved_by}, and the one installed "
+            f"here cannot call it ({exc}): fit it again, or install scikit-learn {saved_by}"
+        ) from exc
+
+
+def _description(model: Any, name: str) -> TrainedModel:
     _check_fitted(model)
     check_trees(model)
     task = task_of(model, name)
@@ -48,6 +61,20 @@ def _describe(model: Any, name: str) -> TrainedModel:
         signature=Signature(inputs.specs, tuple(outputs), tuple(methods), inputs.columns),
         steps=tuple(steps(model)),
         digest=digest(model),
+        warnings=_warnings(model),
+    )
+
+
+def _warnings(model: Any) -> tuple[str, ...]:
+    import sklearn
+
+    saved_by = getattr(model, FITTED_BY, None)
+    if saved_by is None:
+        return ()
+    return (
+        f"the model was saved by scikit-learn {saved_by} and is read by {sklearn.__version__}: it may "
+        f"predict otherwise than where it was trained, and what is proven is {sklearn.__version__}'s answer; "
+        f"fit it again, or install scikit-learn {saved_by}",
     )
 
 

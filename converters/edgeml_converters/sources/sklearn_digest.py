@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from edgeml_converters.sources.boosted_content import content
+from edgeml_converters.sources.sklearn_files import FITTED_BY
 
-# Measured times, not parameters.
-_LEFT_OUT = frozenset({"cv_results_", "refit_time_", "fit_time_"})
+# Measured times and the version that saved it, not parameters.
+_LEFT_OUT = frozenset({"cv_results_", "refit_time_", "fit_time_", FITTED_BY})
 
 
 def digest(model: Any) -> str:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgeml_runtime.errors import InputError, MissingDependencyError
 
 PICKLE_SUFFIXES = (".joblib", ".pkl", ".pickle")
 """Suffixes whose files run code when they are read: the caller asks for consent before `load`."""
+
+FITTED_BY = "_sklearn_version"
+"""The attribute in which scikit-learn's files keep its version; `load` leaves it where it is another one."""
 
 _TRUSTED_CLASSES = ("sklearn.", "scipy.sparse.", "scipy.interpolate.")
 _TRUSTED_FUNCTIONS = ("sklearn.feature_selection.", "sklearn.metrics.", "sklearn.utils.validation.")
@@ -20,19 +25,38 @@ def load(path: Path) -> object:
     """The estimator in a .skops file or a pickle.
 
     Raises InputError where the file is absent, truncated, no estimator or would run code that is not
-    scikit-learn's; MissingDependencyError without skops. A file of another scikit-learn version warns
-    (sklearn.exceptions.InconsistentVersionWarning).
+    scikit-learn's; MissingDependencyError without skops. What another scikit-learn version saved has that
+    version as its attribute FITTED_BY.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    model = _load_pickle(path) if path.suffix.lower() in PICKLE_SUFFIXES else _load_skops(path)
+    read = _load_pickle if path.suffix.lower() in PICKLE_SUFFIXES else _load_skops
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = read(path)
+    versions = _versions(caught)
     if not hasattr(model, "get_params") or isinstance(model, type):
         keys = f" with keys {', '.join(map(repr, list(model)[:5]))}" if isinstance(model, dict) else ""
         raise InputError(
             f"{path}: holds a {type(model).__name__}{keys}, not a scikit-learn estimator; "
             "save the fitted estimator or pipeline itself"
         )
+    if versions:
+        setattr(model, FITTED_BY, " and ".join(versions))
     return model
+
+
+def _versions(caught: Sequence[warnings.WarningMessage]) -> list[str]:
+    """The other versions that scikit-learn warned of, oldest first; all other warnings are given again."""
+    from sklearn.exceptions import InconsistentVersionWarning
+
+    found = set()
+    for warning in caught:
+        if isinstance(warning.message, InconsistentVersionWarning):
+            found.add(str(warning.message.original_sklearn_version))
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    return sorted(found)
 
 
 def _load_pickle(path: Path) -> object:
