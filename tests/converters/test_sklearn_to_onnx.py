@@ -11,16 +11,14 @@ import pytest
 from conftest import printed_elsewhere, require_module
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn_parity import assert_same, boundary_rows, convert, reasons_for, zoo_data
 from zoo import TREES, ZOO, Specimen
 
-from edgeml_converters.model import Artifact, TrainedModel
 from edgeml_converters.sources.sklearn import SOURCE
 from edgeml_converters.to_onnx.from_sklearn import CONVERTER
 from edgeml_converters.to_onnx.sklearn.origins import float32_thresholds, round_down
 from edgeml_runtime.errors import ConversionError, UnsupportedModelError
 
-MARGIN = 1e-5  # of labels that float32 may decide otherwise
-TOLERANCE = 1e-4  # of values, relative to the largest
 NAMES = sorted(ZOO)
 IN_ANOTHER_PROCESS = (
     "columns-logistic", "gaussian-nb", "hist-gradient-boosting-categorical", "k-means", "mlp-binary-tanh",
@@ -31,51 +29,6 @@ IN_ANOTHER_PROCESS = (
 @pytest.fixture(autouse=True)
 def _installed():
     require_module("sklearn", "skl2onnx", "onnxruntime")
-
-
-def convert(name: str, specimen: Specimen) -> tuple[TrainedModel, Artifact]:
-    model = SOURCE.describe(specimen.model, name)
-    return model, CONVERTER.convert(model, "float32", None)
-
-
-def run(artifact: Artifact, x: Any) -> dict[str, Any]:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(artifact.content, options, providers=["CPUExecutionProvider"])
-    names = [spec.name for spec in artifact.signature.outputs]
-    return dict(zip(names, session.run(names, {"x": np.asarray(x, np.float32)}), strict=True))
-
-
-def assert_same(model: TrainedModel, artifact: Artifact, x: Any, tolerance: float = TOLERANCE) -> None:
-    """Every method, on rows x as the framework gets them; the graph gets them in float32."""
-    outputs = run(artifact, x)
-    for spec in artifact.signature.outputs:
-        assert outputs[spec.name].dtype.name == spec.dtype
-        assert outputs[spec.name].shape == (len(x), *spec.shape[1:])
-    for method in model.signature.methods:
-        wanted = SOURCE.predict(model, method.name, x)
-        got = [outputs[name] for name in method.outputs]
-        if method.labels:
-            assert_same_labels(model, method.labels, x, got[0], wanted)
-        else:
-            for mine, theirs in zip(got, wanted if method.returns == "list" else [wanted], strict=True):
-                assert mine.shape == theirs.shape
-                scale = max(1e-30, float(np.nanmax(np.abs(theirs))))
-                np.testing.assert_allclose(mine, theirs, rtol=0, atol=tolerance * scale)
-
-
-def assert_same_labels(model, tables, x, indices, wanted) -> None:
-    columns = indices.reshape(len(x), -1)
-    labels = np.stack([t.array()[columns[:, j]] for j, t in enumerate(tables)], axis=1)
-    assert labels.dtype == wanted.dtype or labels.dtype.kind == wanted.dtype.kind == "U"
-    differ = (labels != wanted.reshape(len(x), -1)).any(axis=1)
-    scores = SOURCE.scores(model, x)
-    if scores is not None:
-        best = np.sort(scores, axis=1)
-        differ &= best[:, -1] - best[:, -2] > MARGIN
-    assert not differ.any()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -104,25 +57,6 @@ def test_missing_values(name):
 def decimals(x: Any) -> Any:
     """float32 rows as the numbers that they stand for: what a table of decimals holds."""
     return np.array([[float(str(v)) for v in row] for row in x.astype(np.float32)])
-
-
-def boundary_rows(x: Any, trees: list[list[tuple[Any, int, float]]]) -> Any:
-    """A row that reaches each node, moved onto the node's threshold and to both float32 beside it."""
-    found = []
-    for reached, feature, threshold in (node for tree in trees for node in tree):
-        rows = np.flatnonzero(reached)
-        if not len(rows) or not np.isfinite(threshold):
-            continue
-        nearest = np.float32(threshold)
-        for value in (
-            np.nextafter(nearest, np.float32(-np.inf)),
-            nearest,
-            np.nextafter(nearest, np.float32(np.inf)),
-        ):
-            row = x[rows[0]].astype(np.float32)
-            row[feature] = value
-            found.append(row)
-    return np.array(found)
 
 
 def nodes_of(estimator: Any, x: Any) -> list[list[tuple[Any, int, float]]]:
@@ -281,22 +215,6 @@ def test_columns_by_name_and_frames_inside():
     scaler = StandardScaler().set_output(transform="pandas").fit(frame)
     described, artifact = convert("scaler", Specimen(scaler, x, y))
     assert_same(described, artifact, x)
-
-
-def reasons_for(estimator: Any, data: str = "iris") -> str:
-    specimen = Specimen(estimator.fit(*zoo_data(data)), *zoo_data(data))
-    model = SOURCE.describe(specimen.model, "model")
-    reason = CONVERTER.offers(model)["float32"]
-    with pytest.raises(UnsupportedModelError) as caught:
-        CONVERTER.convert(model, "float32", None)
-    assert str(caught.value) == f"model cannot be converted: {reason}"
-    return str(reason)
-
-
-def zoo_data(name: str) -> tuple[Any, Any]:
-    from sklearn import datasets
-
-    return getattr(datasets, f"load_{name}")(return_X_y=True)
 
 
 def test_unsupported_steps_are_all_named():

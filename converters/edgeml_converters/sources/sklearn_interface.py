@@ -163,6 +163,16 @@ def _row_shape(model: Any, method: str) -> tuple[int, ...]:
     return tuple(np.shape(answer_to_a_row(model, method))[1:])
 
 
+def _width_of(last: Any) -> int:
+    width = input_width(last)
+    if width is not None:
+        return width
+    # Gaussian processes do not say it where their kernel looks at no column, nor inside a classifier; support
+    # vector machines not with a kernel of their user's.
+    fitted = np.shape(last.X_train_) if hasattr(last, "X_train_") else getattr(last, "shape_fit_", (0, 1))
+    return int(fitted[1])
+
+
 def answer_to_a_row(model: Any, method: str) -> Any:
     """What the last estimator's method returns for two rows: sparse PCA answers one without its axis.
 
@@ -187,8 +197,11 @@ def answer_to_a_row(model: Any, method: str) -> Any:
 
 
 def _numeric_rows(last: Any) -> list[Array]:
-    # A Gaussian process does not say its width where its kernel looks at no column, nor inside a classifier.
-    shape = (2, input_width(last) or np.shape(last.X_train_)[1])
+    shape = (2, _width_of(last))
     candidates: list[Array] = [np.zeros(shape), np.ones(shape)]
     fitted = getattr(getattr(last, "nbrs_", last), "_fit_X", None)
+    if hasattr(last, "X_thresholds_"):  # isotonic regression, which may refuse what is outside of them
+        fitted = np.repeat(last.X_thresholds_[:1], 2)[:, None]
+    if hasattr(last, "bsplines_"):  # splines may refuse it as well
+        fitted = np.array([[spline.t[spline.k] for spline in last.bsplines_]] * 2)
     return [*candidates, fitted[:2]] if isinstance(fitted, np.ndarray) else candidates

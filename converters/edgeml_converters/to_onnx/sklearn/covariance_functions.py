@@ -25,6 +25,7 @@ _KNOWN = (
     "ConstantKernel", "DotProduct", "ExpSineSquared", "Exponentiation", "Matern", "PairwiseKernel",
     "RBF", "RationalQuadratic", "WhiteKernel",
 )  # fmt: skip
+_STEEPEST = 1e30  # a rate that float32 holds, whose kernel is 0 for all that are not the same row
 _AT_ONCE = 16  # terms of the general Matern kernel that are held in memory together
 
 
@@ -69,7 +70,8 @@ def covariance(emitter: Emitter, kernel: Any, x: str, rows: Array, precision: Pr
     if kind in ("RBF", "Matern"):
         scale = 1 / np.broadcast_to(np.squeeze(kernel.length_scale).astype(float), rows.shape[1])
         x = emitter.add("Mul", x, emitter.constant(scale, precision))
-        squares = squared_distances(emitter, x, rows * scale, precision)
+        # Scaled as the graph scales, so that a fitted row is at distance zero from itself.
+        squares = squared_distances(emitter, x, rows.astype(precision) * scale.astype(precision), precision)
         if kind == "RBF" or kernel.nu == np.inf:
             return emitter.add("Exp", emitter.add("Mul", squares, constant(-0.5)))
         return _matern(emitter, squares, float(kernel.nu), precision)
@@ -135,7 +137,7 @@ def _gaussian_mixture(emitter: Emitter, squares: str, nu: float, precision: Prec
     places = np.arange(-(digits + 1) / nu, np.log(digits + 10 * nu) + 1, step)
     weights = np.exp(nu * places - np.exp(places))
     weights /= weights.sum()  # at t = 0 the kernel is 1
-    rates = 2 * nu * np.exp(-places) / 4
+    rates = np.minimum(2 * nu * np.exp(-places) / 4, _STEEPEST)
     kept = weights > np.exp(-digits) / len(weights)
     weights, rates = weights[kept], rates[kept]
     last = emitter.add("Unsqueeze", squares, emitter.constant([2], "int64"))
