@@ -20,6 +20,7 @@ from edgeml_runtime.signature import Array
 Kernel = Callable[[Emitter, str, Precision], str]  # x [n, features] in that precision -> [n, rows] in it
 
 _FLOAT64 = 11  # onnx.TensorProto.DOUBLE
+_JUDGED = 512
 _ROUNDING = 2.0**-24
 ALLOWED = 1e-5  # of the largest value, by what float32 loses
 
@@ -30,7 +31,7 @@ class Term:
 
     kernel: Kernel
     coefficients: Array
-    values: Array  # float64[m, rows]: the kernel's values for the fitted rows
+    values: Array  # float64[m, rows]: the kernel's values for a sample of the fitted rows
     sharpness: float = 1.0  # by how much evaluating the kernel enlarges a relative error
 
 
@@ -70,6 +71,11 @@ def expand(emitter: Emitter, x: str, sums: Expansion, rows: Array, largest: floa
 def exact(emitter: Emitter, x: str) -> str:
     """The tensor x in float64, also where the engine has to make that of two float32."""
     return emitter.add("Cast", x, to=_FLOAT64, doc_string=DOUBLE_DIGITS)
+
+
+def sample(rows: Array) -> Array:
+    """At most so many of the fitted rows, evenly taken, on which sums are judged."""
+    return rows[:: -(-len(rows) // _JUDGED) or 1]
 
 
 def lost(values: Array, coefficients: Array) -> float:

@@ -21,6 +21,7 @@ from edgeml_converters.to_onnx.sklearn.dual_expansion import (
     exact,
     expand,
     lost,
+    sample,
 )
 from edgeml_converters.to_onnx.sklearn.emitter import Classified, Emitter, Rules
 from edgeml_converters.to_onnx.sklearn.pairwise_kernels import Precision, cast, product
@@ -37,7 +38,7 @@ def _regress(emitter: Emitter, model: Any, x: str) -> str:
     rows = np.asarray(model.X_train_, np.float64)
     coefficients = np.reshape(model.alpha_, (len(rows), -1)) * spread
     sums = _expansion(model.kernel_, rows, coefficients, mean)
-    predicted = np.asarray(model.kernel_(rows, rows)) @ coefficients + mean
+    predicted = np.asarray(model.kernel_(sample(rows), rows)) @ coefficients + mean
     return expand(emitter, x, sums, rows, float(np.abs(predicted).max(initial=0.0)))
 
 
@@ -57,7 +58,7 @@ def _expansion(kernel: Any, rows: Array, coefficients: Array, bias: Array) -> Ex
         elif kind == "PairwiseKernel" and part.metric == "linear":
             weights += rows.T @ scaled
         elif kind != "WhiteKernel":
-            terms.append(Term(_against(part, rows), scaled, part(rows, rows), sharpness(part, rows)))
+            terms.append(Term(_against(part, rows), scaled, part(sample(rows), rows), sharpness(part, rows)))
     linear = weights if weights.any() or not terms else None
     return Expansion(tuple(terms), linear, offset)
 
@@ -90,10 +91,11 @@ def _classify_binary(emitter: Emitter, model: Any, x: str) -> Classified:
     gradient = np.reshape(model.y_train_ - model.pi_, (-1, 1))
     # The variance's product is with L^-1 W^(1/2), known beforehand.
     spread = np.linalg.solve(model.L_, np.diag(model.W_sr_)).T
+    some = sample(rows)
     # Probabilities follow the mean by at most a quarter, the variance the less the larger it is.
-    lost_mean = lost(np.asarray(model.kernel_(rows, rows)), gradient) / 4
-    least = max(0.0, float(model.latent_mean_and_variance(rows)[1].min()))
-    lost_variance = lost(model.kernel_.diag(rows)[:, None], np.full((1, 1), 0.5)) / (1 + 0.3 * least)
+    lost_mean = lost(np.asarray(model.kernel_(some, rows)), gradient) / 4
+    least = max(0.0, float(model.latent_mean_and_variance(some)[1].min()))
+    lost_variance = lost(model.kernel_.diag(some)[:, None], np.full((1, 1), 0.5)) / (1 + 0.3 * least)
     loss = max(lost_mean, lost_variance) * sharpness(model.kernel_, rows)
     precision: Precision = "float64" if loss > ALLOWED else "float32"
     if precision == "float64":

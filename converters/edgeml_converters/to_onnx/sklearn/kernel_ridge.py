@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeml_converters.to_onnx.sklearn.dual_expansion import Expansion, Term, expand
+from edgeml_converters.to_onnx.sklearn.dual_expansion import Expansion, Term, expand, sample
 from edgeml_converters.to_onnx.sklearn.emitter import Emitter, Rules
 from edgeml_converters.to_onnx.sklearn.pairwise_kernels import METRICS, Precision, pairwise_kernel
 
@@ -15,7 +15,7 @@ def _regress(emitter: Emitter, model: Any, x: str) -> str:
     rows = np.asarray(model.X_fit_, np.float64)
     coefficients = np.reshape(model.dual_coef_, (len(rows), -1))
     bias = np.zeros(coefficients.shape[1])
-    known = np.asarray(model._get_kernel(rows, rows))
+    known = np.asarray(model._get_kernel(sample(rows), rows))
     if model.kernel == "linear":
         sums = Expansion((), rows.T @ coefficients, bias)
     else:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeml_converters.to_onnx.sklearn.dual_expansion import Expansion, Term, expand
+from edgeml_converters.to_onnx.sklearn.dual_expansion import Expansion, Term, expand, sample
 from edgeml_converters.to_onnx.sklearn.emitter import ML, Classified, Emitter, Rules
 from edgeml_converters.to_onnx.sklearn.pairwise_kernels import Precision, pairwise_kernel
 from edgeml_converters.to_onnx.sklearn.scores import from_decision, one_vs_one_decision
@@ -38,11 +38,13 @@ def _kernel_product(emitter: Emitter, model: Any, x: str, coefficients: Array) -
 
 
 def _known_values(model: Any, vectors: Array) -> Array:
-    """The kernel's values for the support vectors: float64[vectors, vectors]."""
-    gamma, inner = float(model._gamma), vectors @ vectors.T
+    """The kernel's values for some support vectors: float64[m, vectors]."""
+    some = sample(vectors)
+    gamma, inner = float(model._gamma), some @ vectors.T
     if model.kernel == "rbf":
-        sizes = np.diag(inner)
-        return np.asarray(np.exp(-gamma * np.maximum(sizes[:, None] + sizes[None] - 2 * inner, 0.0)))
+        mine, theirs = np.square(some).sum(axis=1), np.square(vectors).sum(axis=1)
+        apart = np.maximum(mine[:, None] + theirs[None] - 2 * inner, 0.0)
+        return np.asarray(np.exp(-gamma * apart))
     if model.kernel == "poly":
         return np.asarray((gamma * inner + model.coef0) ** model.degree)
     return np.asarray(np.tanh(gamma * inner + model.coef0))
