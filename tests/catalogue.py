@@ -56,24 +56,49 @@ def session(name: str, target: str) -> Session:
 
 
 @functools.cache
+def comparisons(name: str, target: str) -> Mapping[str, Mapping[str, float]]:
+    """`differences` of several batches: all rows, one, seven, and rows with gaps where a matrix takes them."""
+    x, model, opened = ZOO[name]().x, described(name), session(name, target)
+    batches = {"all": x, "one": take_rows(x, np.arange(1)), "seven": take_rows(x, np.arange(3, 10))}
+    if takes_gaps(model):
+        batches["gaps"] = with_gaps(x)
+    return {batch: _differences(model, opened, rows) for batch, rows in batches.items()}
+
+
+def takes_gaps(model: TrainedModel) -> bool:
+    """Whether the model's input is a matrix in which any value may be missing."""
+    return not model.signature.encodes and model.signature.inputs[0].allow_nan
+
+
+def with_gaps(x: Any) -> Any:
+    """x with three of ten values missing."""
+    x = np.array(x, np.float64)
+    x[np.random.default_rng(3).random(x.shape) < 0.3] = np.nan
+    return x
+
+
 def differences(name: str, target: str) -> Mapping[str, float]:
     """By method: the largest difference on the specimen's rows as a share of the largest value.
 
     For labels: the share of rows that differ though their margin is above MARGIN.
     """
-    specimen, model, opened = ZOO[name](), described(name), session(name, target)
+    return comparisons(name, target)["all"]
+
+
+def _differences(model: TrainedModel, opened: Session, rows: Any) -> Mapping[str, float]:
     source, found = source_of(model), {}
     for method in model.signature.methods:
-        wanted = as_arrays(source.predict(model, method.name, specimen.x))
-        got = as_arrays(opened.call(method.name, specimen.x))
+        wanted = as_arrays(source.predict(model, method.name, rows))
+        got = as_arrays(opened.call(method.name, rows))
         is_label = bool(method.labels) or (model.task == "clustering" and method.name == "predict")
         if is_label:
             differ = np.asarray(wanted[0] != got[0]).reshape(len(got[0]), -1).any(axis=1)
-            scores = source.scores(model, specimen.x) if differ.any() else None
+            scores = source.scores(model, rows) if differ.any() else None
             if scores is not None:
                 best = np.sort(scores, axis=1)
                 differ &= best[:, -1] - best[:, -2] > MARGIN
-            found[method.name] = float(differ.mean())
+            same_kind = wanted[0].dtype == got[0].dtype or wanted[0].dtype.kind in "OU"
+            found[method.name] = float(differ.mean()) if same_kind else math.inf
         else:
             found[method.name] = max(_share(w, g) for w, g in zip(wanted, got, strict=True))
     return found

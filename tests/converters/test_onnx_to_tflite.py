@@ -87,19 +87,6 @@ def flips(model: TrainedModel, method: Any, x: Any, indices: Any, wanted: Any) -
     return differ & (best[:, -1] - best[:, -2] > MARGIN)
 
 
-@pytest.mark.parametrize("name", sorted(ZOO))
-def test_parity(name):
-    model, artifact = converted(name)
-    assert CONVERTER.offers(onnx_of(name)[1])["float32"] is None
-    x = ZOO[name]().x
-    for rows in (x, x[:1], x[3:10]):
-        assert_same(model, artifact, rows)
-    if model.signature.inputs[0].allow_nan:
-        rows = x.copy()
-        rows[np.random.default_rng(3).random(rows.shape) < 0.3] = np.nan
-        assert_same(model, artifact, rows)
-
-
 @pytest.mark.parametrize("name", ["hist-gradient-boosting-binary", "hist-gradient-boosting-poisson"])
 def test_infinite_values(name):
     """Histogram boosting takes them; constants of that size do not survive TensorFlow's converter."""

@@ -19,7 +19,6 @@ from edgeml_converters.to_onnx.from_sklearn import CONVERTER
 from edgeml_converters.to_onnx.sklearn.origins import float32_thresholds, round_down
 from edgeml_runtime.errors import ConversionError, UnsupportedModelError
 
-NAMES = sorted(ZOO)
 IN_ANOTHER_PROCESS = (
     "columns-logistic", "gaussian-nb", "hist-gradient-boosting-categorical", "k-means", "mlp-binary-tanh",
     "random-forest", "svc-poly-strings", "voting-soft",
@@ -29,29 +28,6 @@ IN_ANOTHER_PROCESS = (
 @pytest.fixture(autouse=True)
 def _installed():
     require_module("sklearn", "skl2onnx", "onnxruntime")
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_parity(name):
-    specimen = ZOO[name]()
-    model, artifact = convert(name, specimen)
-    assert CONVERTER.offers(model) == {"float32": None}
-    assert_same(model, artifact, specimen.x)
-    assert_same(model, artifact, specimen.x[:1])
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_missing_values(name):
-    specimen = ZOO[name]()
-    model, artifact = convert(name, specimen)
-    rows = specimen.x.copy()
-    rows[np.random.default_rng(3).random(rows.shape) < 0.3] = np.nan
-    if model.signature.inputs[0].allow_nan:
-        assert_same(model, artifact, rows)
-    else:
-        method = model.signature.methods[0].name
-        with pytest.raises(ValueError, match="NaN"):
-            SOURCE.predict(model, method, rows)
 
 
 def decimals(x: Any) -> Any:
