@@ -17,7 +17,7 @@ from edgeml_runtime.affine import Array
 from edgeml_runtime.encodings import encoder
 from edgeml_runtime.encodings.cells import as_array, cells, numbers
 from edgeml_runtime.errors import SignatureError
-from edgeml_runtime.inputs import check_input, check_rows
+from edgeml_runtime.inputs import check_input, check_rows, same_columns
 from edgeml_runtime.signature import Signature, TensorSpec
 
 BATCH_BYTES = 1 << 26  # of encoded rows at a time: documents are small, their counts are not
@@ -131,7 +131,10 @@ def _table(signature: Signature, x: Any) -> dict[str, Any]:
         _check_names(x, used, signature.columns, "columns")
         return {name: x[name] for name in used}
     if _is_frame(x):
-        if list(x.columns) not in (used, list(signature.columns)):
+        if same_columns(x.columns, signature.columns):
+            own = dict(zip(signature.columns, x.columns, strict=True))
+            return {name: x[own[name]] for name in used}
+        if list(x.columns) != used:
             known = signature.columns
             refused = _other_names("columns", known, used, known, list(x.columns))
             raise SignatureError(f"{refused}; select them in that order")

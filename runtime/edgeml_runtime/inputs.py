@@ -9,7 +9,8 @@ NaN or infinity where the model was not trained to take them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -116,10 +117,16 @@ def _refuse(spec: TensorSpec, problem: str) -> SignatureError:
     return SignatureError(f"input {spec.describe()}: {problem}")
 
 
+def same_columns(names: Iterable[Any], known: Sequence[str]) -> bool:
+    """Whether a table has those columns; LightGBM keeps blanks in names as underscores."""
+    given = list(names)
+    return given == list(known) or [re.sub(r"\s", "_", str(name)) for name in given] == list(known)
+
+
 def _check_columns(spec: TensorSpec, table: Any) -> None:
     """Refuse a table whose columns are not the model's; an array without names is taken as it comes."""
     names = getattr(table, "columns", None)
-    if names is None or not spec.columns or list(names) == list(spec.columns):
+    if names is None or not spec.columns or same_columns(names, spec.columns):
         return
     got = ", ".join(map(str, names))
     raise _refuse(spec, f"expected columns {', '.join(spec.columns)}; got {got}; select them in that order")

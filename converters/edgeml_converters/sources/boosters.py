@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from edgeml_converters.model import Step, Task, TrainedModel, as_feeds
+from edgeml_converters.sources.boosted_categories import categories_of, refuses_unknown
 from edgeml_converters.sources.boosted_content import content
+from edgeml_converters.sources.sklearn_columns import Inputs
+from edgeml_converters.sources.sklearn_rows import framework_rows
+from edgeml_runtime.encodings import Categories
 from edgeml_runtime.errors import SignatureError
 from edgeml_runtime.signature import Array, ClassLabels, Method, Signature, TensorSpec
 
@@ -28,20 +32,35 @@ def described(
     """A Booster whose predict gives float[n], or [n, width]; `names`: of the columns, where it has any."""
     shape = (None,) if width == 1 else (None, width)
     output = "probabilities" if task == "classification" else "prediction"
-    x = TensorSpec("x", "float32", (None, features), allow_nan=True, columns=tuple(names))
-    signature = Signature((x,), (TensorSpec(output, "float32", shape),), (Method("predict", (output,)),))
-    return _trained(model, kind, name, task, signature)
+    outputs, methods = (TensorSpec(output, "float32", shape),), (Method("predict", (output,)),)
+    inputs = _inputs(model, features, names)
+    return _trained(model, kind, name, task, Signature(inputs.specs, outputs, methods, inputs.columns))
 
 
 def described_labels(
     model: Any, kind: str, name: str, *, features: int, names: Sequence[str], classes: int
 ) -> TrainedModel:
     """A Booster whose predict gives class indices, as float32[n]."""
-    x = TensorSpec("x", "float32", (None, features), allow_nan=True, columns=tuple(names))
     labels = ClassLabels("float32", tuple(map(float, range(classes))))
-    predict = Method("predict", ("label",), labels=(labels,))
-    signature = Signature((x,), (TensorSpec("label", "int64", (None,)),), (predict,))
+    outputs = (TensorSpec("label", "int64", (None,)),)
+    methods = (Method("predict", ("label",), labels=(labels,)),)
+    inputs = _inputs(model, features, names)
+    signature = Signature(inputs.specs, outputs, methods, inputs.columns)
     return _trained(model, kind, name, "classification", signature)
+
+
+def _inputs(model: Any, features: int, names: Sequence[str]) -> Inputs:
+    """One matrix, or a table where the model was fitted on a frame with categorical columns."""
+    known = categories_of(model)
+    if not known:
+        return Inputs((TensorSpec("x", "float32", (None, features), allow_nan=True, columns=tuple(names)),))
+    unknown: Literal["refuse", "code"] = "refuse" if refuses_unknown(model) else "code"
+    tables = [Categories(known[i], unknown) if i in known else None for i in range(features)]
+    specs = (
+        TensorSpec(f"column_{i}", "float32", (None, 1), allow_nan=True, source=name, encoding=table)
+        for i, (name, table) in enumerate(zip(names, tables, strict=True))
+    )
+    return Inputs(tuple(specs), tuple(names))
 
 
 def _trained(model: Any, kind: str, name: str, task: Task, signature: Signature) -> TrainedModel:
@@ -50,7 +69,9 @@ def _trained(model: Any, kind: str, name: str, task: Task, signature: Signature)
 
 
 def rows_of(model: TrainedModel, x: Any) -> Any:
-    """The rows of the only input: a frame as it is, anything else as an array of floats."""
+    """The rows as its Booster takes them: a frame, or an array of floats."""
+    if model.signature.columns:
+        return framework_rows(model, x)
     rows = as_feeds(model, x).get("x")
     if rows is None:
         raise SignatureError(f"{model.name} has one input, x; got {', '.join(x)}")

@@ -115,6 +115,8 @@ def _through(step: Any, columns: _Columns) -> _Columns:
         for _, inner in step.steps:
             columns = columns if isinstance(inner, str) or inner is None else _through(inner, columns)
         return columns
+    if kind == "FunctionTransformer" and step.func is None:
+        return columns
     if kind == "ColumnTransformer":
         parts: list[_Column | None] = []
         for name, child, _ in step.transformers_:
@@ -168,11 +170,21 @@ def _own_edges(estimator: Any, rows: Any, columns: _Columns) -> Iterator[_Edges]
             yield _Edges(np.arange(len(finite)) % len(rows), column.index, column.original(finite))
     trees = list(trees_of(estimator))
     if trees:
-        matrix = np.asarray(rows.to_numpy() if hasattr(rows, "to_numpy") else rows, np.float64)
+        matrix = _numbers(rows)
         at_values = any(cls.__name__ == "XGBModel" for cls in type(estimator).__mro__)
         for tree in trees:
             for edges in _tree_edges(*tree, matrix, columns):
                 yield from _beside(edges, columns) if at_values else (edges,)
+
+
+def _numbers(rows: Any) -> Array:
+    """float64[n, columns] to find the rows that reach a node by; categories of a frame count as 0."""
+    if not hasattr(rows, "iloc"):
+        return np.asarray(rows, np.float64)
+    parts = [rows.iloc[:, i] for i in range(rows.shape[1])]
+    zeros = np.zeros(len(rows))
+    columns = [part.to_numpy(np.float64) if part.dtype.kind in "fiub" else zeros for part in parts]
+    return np.stack(columns, axis=1)
 
 
 def _beside(edges: _Edges, columns: _Columns) -> Iterator[_Edges]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgeml_converters.model import TrainedModel, as_feeds
+from edgeml_converters.sources.boosted_categories import as_categories, categories_of, takes_arrays
 from edgeml_converters.sources.sklearn_structure import estimators, final_estimator
 from edgeml_runtime.errors import SignatureError
 from edgeml_runtime.feeds import columns_of
@@ -22,7 +23,7 @@ def framework_rows(model: TrainedModel, x: Any) -> Any:
     """
     signature = model.signature
     if signature.columns:
-        return _table(model, x)
+        return _with_categories(model.model, _table(model, x))
     if signature.encodes:
         return columns_of(signature, x)[signature.sources[0]]
     rows = as_feeds(model, x).get("x")
@@ -46,9 +47,19 @@ def _table(model: TrainedModel, x: Any) -> Any:
         series[name] = Series(values, dtype=object if plain else None).reset_index(drop=True)
     frame = DataFrame(series)
     frame = frame.reindex(columns=list(signature.columns))
-    if any(hasattr(e, "feature_names_in_") for _, e in estimators(model.model)):
+    if any(hasattr(e, "feature_names_in_") or categories_of(e) for _, e in estimators(model.model)):
         return frame
     return frame.to_numpy(object)
+
+
+def _with_categories(model: Any, table: Any) -> Any:
+    """The columns as categorical ones that a boosting library anywhere in the model wants so."""
+    for _, estimator in estimators(model):
+        known = categories_of(estimator)
+        width = getattr(estimator, "n_features_in_", None)  # a Booster is alone
+        if known and hasattr(table, "columns") and width in (None, len(table.columns)):
+            table = as_categories(table, known)
+    return table
 
 
 def as_fitted(model: Any, rows: Any) -> Any:
@@ -57,11 +68,13 @@ def as_fitted(model: Any, rows: Any) -> Any:
     float32 rows would make scalers and products run in float32, with other roundings than those of fitting,
     and k-means refuses rows that are not of its centres' dtype. Columns chosen by name need a frame.
     """
+    if hasattr(rows, "iloc"):
+        return _with_categories(model, rows)
     if not isinstance(rows, np.ndarray) or rows.dtype not in (np.float32, np.float64):
         return rows
     centers = getattr(final_estimator(model), "cluster_centers_", None)
     rows = rows.astype(np.float64 if centers is None else centers.dtype, copy=False)
-    names = getattr(model, "feature_names_in_", None)
+    names = None if takes_arrays(model) else getattr(model, "feature_names_in_", None)
     if names is None or rows.ndim != 2 or rows.shape[1] != len(names):
         return rows
     try:

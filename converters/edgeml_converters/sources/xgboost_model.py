@@ -155,6 +155,12 @@ def _boosted(booster: Mapping[str, Any], features: int, width: int, what: str) -
         )
     try:
         categories = dict(_frame_categories(model.get("cats", {}).get("enc", ()), features))
+    except UnicodeDecodeError as exc:
+        # It takes the number of letters for that of bytes, so what follows them is lost or another's.
+        raise UnsupportedModelError(
+            f"{what}: XGBoost does not keep categories with letters beyond ASCII as they are; rename them, "
+            "or fit on their codes"
+        ) from exc
     except (KeyError, TypeError, ValueError, IndexError) as exc:
         raise UnsupportedModelError(f"{what}: its categories are damaged ({exc!r})") from exc
     return {
@@ -176,7 +182,7 @@ def _frame_categories(encoded: Sequence[Any], features: int) -> Iterator[tuple[i
         text = values.astype(np.int8).tobytes()
         ends = np.asarray(listed["offsets"], np.int64).tolist()
         if len(ends) > 1:
-            yield column, tuple(text[a:b].decode("utf-8") for a, b in pairwise(ends))
+            yield column, tuple(text[a:b].decode("ascii") for a, b in pairwise(ends))
 
 
 def _rounds(trees: int, groups: Sequence[int], parallel: int) -> list[int]:

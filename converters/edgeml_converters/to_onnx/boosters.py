@@ -9,6 +9,7 @@ from edgeml_converters.model import Artifact, TrainedModel
 from edgeml_converters.registry import Calibration, Converter
 from edgeml_converters.to_onnx.from_sklearn import serialize
 from edgeml_converters.to_onnx.sklearn.emitter import Emitter, Rules
+from edgeml_converters.to_onnx.sklearn.inputs import declare_inputs
 from edgeml_runtime.errors import ConversionError
 
 Emit = Callable[
@@ -23,10 +24,9 @@ def booster_converter(library: str, emit: Emit) -> Converter:
     def convert(model: TrainedModel, scheme: str, calibration: Calibration | None) -> Artifact:
         if scheme != "float32":
             raise ConversionError(f"{name} makes float32, not {scheme}")
-        (x,), (output,) = model.signature.inputs, model.signature.outputs
+        (output,) = model.signature.outputs
         emitter = Emitter(Rules())
-        emitter.declare("x", int(x.shape[1] or 0))
-        made = emit(emitter, model.model, "x")
+        made = emit(emitter, model.model, declare_inputs(emitter, model.signature))
         if output.dtype == "int64":
             made = emitter.argmax(made)
         elif len(output.shape) == 1:

@@ -21,7 +21,7 @@ from edgeml_converters.sources.lightgbm_model import (
     read_model,
 )
 from edgeml_converters.to_onnx.sklearn.emitter import Classified, Emitter, Rules
-from edgeml_converters.to_onnx.sklearn.extra_columns import ExtraColumns
+from edgeml_converters.to_onnx.sklearn.extra_columns import ExtraColumns, HeldCodes
 from edgeml_converters.to_onnx.sklearn.scores import Link, from_decision
 from edgeml_converters.to_onnx.sklearn.trees import Tree, ensemble
 
@@ -35,8 +35,9 @@ def raw_scores(emitter: Emitter, model: LightGBMModel, x: str) -> str:
     extra = ExtraColumns(model.features, "truncate")
     linear = any(tree.linear for tree in model.trees)
     block = model.features + 1 if linear else 1
+    held = extra.held_codes(emitter, x, model.categories)
     trees = [
-        _tree(tree, extra, (i % model.width) * block, block, 1 / _rounds(model))
+        _tree(tree, extra, held, (i % model.width) * block, block, 1 / _rounds(model))
         for i, tree in enumerate(model.trees)
     ]
     sums = ensemble(emitter, extra.append(emitter, x), trees, single=False, targets=model.width * block)
@@ -48,7 +49,9 @@ def _rounds(model: LightGBMModel) -> int:
     return max(1, len(model.trees) // model.width) if model.average else 1
 
 
-def _tree(tree: LightGBMTree, extra: ExtraColumns, target: int, block: int, factor: float) -> Tree:
+def _tree(
+    tree: LightGBMTree, extra: ExtraColumns, held: HeldCodes, target: int, block: int, factor: float
+) -> Tree:
     feature, threshold = tree.feature.copy(), tree.threshold.copy()
     left, right = tree.left.copy(), tree.right.copy()
     # Where the feature had none in training, a missing value is 0.
@@ -58,7 +61,8 @@ def _tree(tree: LightGBMTree, extra: ExtraColumns, target: int, block: int, fact
             feature[node] = extra.without_zero(int(feature[node]))
             missing_left[node] = tree.default_left[node]
     for node, codes in tree.categories.items():
-        feature[node] = extra.members(int(feature[node]), codes, missing=False)
+        column = int(feature[node])
+        feature[node] = extra.members(column, held(column, codes), missing=False)
         threshold[node], missing_left[node] = 0.5, True
         left[node], right[node] = right[node], left[node]
     weights = np.zeros((len(left), block))

@@ -13,7 +13,7 @@ import numpy as np
 
 from edgeml_converters.sources.xgboost_model import XGBoostModel, XGBoostTree, booster_model
 from edgeml_converters.to_onnx.sklearn.emitter import Classified, Emitter, Multilabel, Rules
-from edgeml_converters.to_onnx.sklearn.extra_columns import ExtraColumns
+from edgeml_converters.to_onnx.sklearn.extra_columns import ExtraColumns, HeldCodes
 from edgeml_converters.to_onnx.sklearn.scores import from_decision
 from edgeml_converters.to_onnx.sklearn.trees import Tree, ensemble
 from edgeml_runtime.signature import Array
@@ -32,7 +32,8 @@ def raw_scores(emitter: Emitter, model: XGBoostModel, x: str, rounds: int | None
     count = len(model.trees) if rounds is None else model.rounds[min(rounds, len(model.rounds) - 1)]
     extra = ExtraColumns(model.features, "floor")
     parts = zip(model.trees[:count], model.groups, model.weights, strict=False)
-    trees = [_tree(tree, extra, group, weight) for tree, group, weight in parts]
+    held = extra.held_codes(emitter, x, model.categories)
+    trees = [_tree(tree, extra, held, group, weight) for tree, group, weight in parts]
     if not trees:
         return emitter.dense(
             emitter.add("Where", emitter.add("IsNaN", x), emitter.constant([0.0]), x),
@@ -52,12 +53,13 @@ def _margin(model: XGBoostModel) -> Array:
     return np.log(base) if model.objective in _EXPONENTIAL else base
 
 
-def _tree(tree: XGBoostTree, extra: ExtraColumns, group: int, weight: float) -> Tree:
+def _tree(tree: XGBoostTree, extra: ExtraColumns, held: HeldCodes, group: int, weight: float) -> Tree:
     feature = tree.feature.copy()
     threshold = np.nextafter(tree.threshold, np.float32(-np.inf)).astype(np.float64)
     for node, codes in tree.categories.items():
         missing = not tree.default_left[node]
-        feature[node] = extra.members(int(feature[node]), codes, missing=missing)
+        column = int(feature[node])
+        feature[node] = extra.members(column, held(column, codes), missing=missing)
         threshold[node] = 0.5
     target = group if tree.value.shape[1] == 1 else 0
     weights = tree.value.astype(np.float64) * weight
