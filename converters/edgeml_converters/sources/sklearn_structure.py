@@ -11,6 +11,13 @@ from edgeml_converters.model import Step
 
 # Ensembles of trees of one kind are one step: their trees are parameters.
 _WHOLE = ("Forest", "ExtraTrees", "GradientBoosting", "IsolationForest", "RandomTreesEmbedding")
+# They hand their rows on as they are, so that their parts alone say whether NaN goes through.
+_UNCHECKED = (
+    "BaggingClassifier", "BaggingRegressor", "CalibratedClassifierCV", "ColumnTransformer", "FeatureUnion",
+    "FixedThresholdClassifier", "FrozenEstimator", "MultiOutputClassifier", "MultiOutputRegressor",
+    "OneVsOneClassifier", "OneVsRestClassifier", "OutputCodeClassifier", "RANSACRegressor",
+    "SelfTrainingClassifier", "TunedThresholdClassifierCV",
+)  # fmt: skip
 _IMPUTERS = ("SimpleImputer", "KNNImputer", "IterativeImputer")
 
 
@@ -61,6 +68,8 @@ def _members(estimator: Any) -> list[tuple[str, Any]]:
             found.append((attribute.rstrip("_"), child))
     if not found and type(estimator).__name__ == "FixedThresholdClassifier":
         found = [("estimator", estimator.estimator)]  # which may be fitted before
+    rounds = getattr(estimator, "imputation_sequence_", [])  # of IterativeImputer
+    found += [(f"column{step.feat_idx}_{i}", step.estimator) for i, step in enumerate(rounds)]
     return found
 
 
@@ -98,8 +107,16 @@ def final_estimator(model: Any) -> Any:
 def input_width(model: Any) -> int | None:
     """How many columns the model takes; None where none of its estimators says so."""
     # A pipeline asks its first step, and a step that passes everything through does not know.
-    widths = (getattr(estimator, "n_features_in_", None) for _, estimator in estimators(model))
+    widths = (own_width(estimator) for _, estimator in estimators(model))
     return next((int(width) for width in widths if width is not None), None)
+
+
+def own_width(estimator: Any) -> int | None:
+    """How many columns the estimator itself says it takes: isotonic regression has one and does not say so."""
+    if type(estimator).__name__ == "IsotonicRegression":
+        return 1
+    width = getattr(estimator, "n_features_in_", None)
+    return None if width is None else int(width)
 
 
 def takes_nan(model: Any) -> bool:
@@ -115,14 +132,14 @@ def takes_nan(model: Any) -> bool:
             if _fills_nan(step):
                 return True
         return True
-    if kind in ("ColumnTransformer", "FeatureUnion", "FrozenEstimator") or hasattr(model, "best_estimator_"):
+    if kind in _UNCHECKED or hasattr(model, "best_estimator_"):
         return all(takes_nan(part) for part in parts)
-    if kind.startswith("Dummy"):
+    if kind.startswith("Dummy") or kind == "_ConstantPredictor":
         return True
     if kind == "OneHotEncoder" and model.handle_unknown == "error":
         return all(bool(np.isnan(np.asarray(c, np.float64)).any()) for c in model.categories_)
     if kind == "FunctionTransformer":
-        return not model.validate or model.func is None
+        return not model.validate
     if kind == "VotingClassifier" or kind == "VotingRegressor" or kind.startswith("Stacking"):
         return all(takes_nan(part) for part in parts[: len(model.estimators_)])
     return bool(get_tags(model).input_tags.allow_nan)
