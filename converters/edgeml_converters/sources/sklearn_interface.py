@@ -84,7 +84,7 @@ def interface(model: Any, task: Task, name: str) -> Interface:
         dtype = answer_to_a_row(model, "predict").dtype.name
         add("predict", "label", (), "int64", labels=(ClassLabels(dtype, (-1, 1)),))
     elif task == "clustering":
-        add("predict", "label", (), "int64")
+        add("predict", "label", (), "int64", labels=_clusters(model))
         if hasattr(model, "predict_proba"):
             add("predict_proba", "probabilities", _row_shape(model, "predict_proba"))
     if _gives(model, "decision_function"):
@@ -94,6 +94,15 @@ def interface(model: Any, task: Task, name: str) -> Interface:
     if _gives(model, "transform"):
         add("transform", "transformed", _row_shape(model, "transform"))
     return outputs, methods
+
+
+def _clusters(model: Any) -> tuple[ClassLabels, ...]:
+    """The clusters' numbers where they are not int64: k-means answers in int32."""
+    dtype = answer_to_a_row(model, "predict").dtype.name
+    centers = getattr(final_estimator(model), "cluster_centers_", None)
+    if dtype == "int64" or centers is None:
+        return ()
+    return (ClassLabels(dtype, tuple(range(len(centers)))),)
 
 
 def _classes(model: Any, name: str, outputs: list[TensorSpec], methods: list[Method]) -> None:
