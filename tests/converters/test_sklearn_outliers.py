@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from conftest import require_module
 from sklearn_parity import assert_same, boundary_rows, convert, run
-from zoo import ZOO
+from zoo import ZOO, Specimen
+from zoo.specimen import load
 
 from edgeml_converters.sources.sklearn import SOURCE
 from edgeml_converters.to_onnx.from_sklearn import CONVERTER
@@ -54,6 +55,20 @@ def test_labels_are_those_of_scikit_learn():
         (table,) = model.signature.method("predict").labels
         assert (table.dtype, table.values) == (dtype, (-1, 1))
         assert set(run(artifact, ZOO[name]().x)["label"].tolist()) == {0, 1}
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("data", ["breast_cancer", "diabetes", "digits", "wine"])
+def test_the_row_on_the_boundary_is_an_inlier(data, seed):
+    """With a contamination of a tenth of 100 rows and one the offset is one row's very score."""
+    from sklearn.ensemble import IsolationForest
+
+    x, y = load(data)
+    x = x[:101]
+    forest = IsolationForest(n_estimators=30, contamination=0.1, random_state=seed).fit(x)
+    assert (forest.decision_function(x) == 0).any()
+    _, artifact = convert("boundary", Specimen(forest, x, y))
+    np.testing.assert_array_equal(run(artifact, x)["label"], forest.predict(x) == 1)
 
 
 def damaged(name: str) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgeml_converters.to_onnx.sklearn.emitter import Detected, Emitter, Rules
-from edgeml_converters.to_onnx.sklearn.outliers import detected, shifted
+from edgeml_converters.to_onnx.sklearn.outliers import beyond_percentile
 from edgeml_converters.to_onnx.sklearn.trees import Tree, ensemble, from_cython
 from edgeml_runtime.errors import UnsupportedModelError
 from edgeml_runtime.signature import Array
@@ -47,7 +47,7 @@ def _usual_length(samples: int) -> float:
 
 
 def _detect(emitter: Emitter, model: Any, x: str) -> Detected:
-    return detected(emitter, shifted(emitter, _score(emitter, model, x), -model.offset_))
+    return beyond_percentile(emitter, _score(emitter, model, x), model.offset_)
 
 
 def _embedding(emitter: Emitter, model: Any, x: str) -> str:

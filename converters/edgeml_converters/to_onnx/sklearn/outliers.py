@@ -10,11 +10,15 @@ from edgeml_converters.to_onnx.sklearn.emitter import Detected, Emitter, Rules
 from edgeml_converters.to_onnx.sklearn.kernels import known_kernel, one_decision
 from edgeml_runtime.signature import Array
 
+# Of an offset that is a percentile of fitted rows' scores: such a row is on the boundary, and an inlier.
+_SLACK = 5e-7
 
-def detected(emitter: Emitter, decision: str, *, zero_is_inlier: bool = True) -> Detected:
-    """Labels from decision values float32[n, 1]: positive ones, and zero if that counts, are inliers."""
-    operator = "GreaterOrEqual" if zero_is_inlier else "Greater"
-    inlier = emitter.add(operator, decision, emitter.constant([0.0]))
+
+def beyond_percentile(emitter: Emitter, score: str, offset: Any) -> Detected:
+    """Outliers have a score float32[n, 1] below the offset, by more than a score loses in float32."""
+    limit = float(np.ravel(offset)[0])
+    decision = shifted(emitter, score, -limit)
+    inlier = emitter.add("GreaterOrEqual", decision, emitter.constant([-_SLACK * abs(limit)]))
     return Detected(emitter.flat(emitter.add("Cast", inlier, to=7)), decision)
 
 
@@ -25,7 +29,9 @@ def shifted(emitter: Emitter, y: str, offset: Any) -> str:
 
 def _one_class(emitter: Emitter, model: Any, x: str) -> Detected:
     # libsvm: a row on the boundary is an outlier.
-    return detected(emitter, one_decision(emitter, model, x), zero_is_inlier=False)
+    decision = one_decision(emitter, model, x)
+    inlier = emitter.add("Greater", decision, emitter.constant([0.0]))
+    return Detected(emitter.flat(emitter.add("Cast", inlier, to=7)), decision)
 
 
 def _score_one_class(emitter: Emitter, model: Any, x: str) -> str:
@@ -37,7 +43,9 @@ def _linear(emitter: Emitter, model: Any, x: str) -> str:
 
 
 def _linear_one_class(emitter: Emitter, model: Any, x: str) -> Detected:
-    return detected(emitter, shifted(emitter, _linear(emitter, model, x), -model.offset_))
+    decision = shifted(emitter, _linear(emitter, model, x), -model.offset_)
+    inlier = emitter.add("GreaterOrEqual", decision, emitter.constant([0.0]))
+    return Detected(emitter.flat(emitter.add("Cast", inlier, to=7)), decision)
 
 
 def _score_envelope(emitter: Emitter, model: Any, x: str) -> str:
@@ -55,7 +63,7 @@ def _square_root(precision: Array) -> Array:
 
 
 def _envelope(emitter: Emitter, model: Any, x: str) -> Detected:
-    return detected(emitter, shifted(emitter, _score_envelope(emitter, model, x), -model.offset_))
+    return beyond_percentile(emitter, _score_envelope(emitter, model, x), model.offset_)
 
 
 RULES = Rules(
