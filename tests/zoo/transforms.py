@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 
-from zoo.specimen import Array, Builder, Specimen, fit, missing, new, pipe, scaled
+from zoo.specimen import Array, Builder, fit, missing, new, pipe, quietly, scaled
 
 
 def _positive(x: Array, y: Array) -> tuple[Array, Array]:
@@ -52,17 +51,6 @@ def _iterated(estimator: Any = None, **parameters: Any) -> Any:
 
     parameters = {"max_iter": 3, "tol": 1e-9, "random_state": 0} | parameters
     return new("impute.IterativeImputer", estimator, **parameters)
-
-
-def _early(build: Builder) -> Builder:
-    """Of an imputer that is to stop before it has converged."""
-
-    def quiet() -> Specimen:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", r"\[IterativeImputer\] Early stopping", UserWarning)
-            return build()
-
-    return quiet
 
 
 _KNOTS = np.array(
@@ -178,4 +166,4 @@ SPECIMENS: dict[str, Builder] = _SPLINES | {
         lambda: scaled("isotonic.IsotonicRegression", out_of_bounds="clip"), "wine", _one_column
     ),
 }
-SPECIMENS |= {name: _early(build) for name, build in _ITERATED.items()}
+SPECIMENS |= {name: quietly(build, UserWarning) for name, build in _ITERATED.items()}

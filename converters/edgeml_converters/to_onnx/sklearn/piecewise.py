@@ -31,7 +31,8 @@ class Piecewise:
 
     at: float64[m], m > 0, never falling, where pieces 1 to m begin; after: bool[m], whether a piece begins
     behind that number, not at it. Piece i is the sum over d of coefficients[i, d] * u**d in the unit
-    u = (x - origin[i]) * scale[i], with origin float32[m + 1], scale float64[m + 1], coefficients float64[m + 1, degree + 1, k].
+    u = (x - origin[i]) * scale[i], with origin float32[m + 1], scale float64[m + 1], coefficients
+    float64[m + 1, degree + 1, k].
     """
 
     at: Array
@@ -42,21 +43,20 @@ class Piecewise:
 
 
 def starts(at: Array, after: Array, maps: tuple[Map, ...] = ()) -> Array:
-    """float32[m]: the first value that lies at (or, where `after`, behind) each number; never falling.
+    """float32[m]: the first value that lies at (or, where `after`, behind) each number.
 
     maps: what was done to the compared column before, see `origins`.
     """
     if maps:
         limits = np.where(after, at, np.nextafter(at, -np.inf))
-        found = np.nextafter(float32_thresholds(limits, maps, single=False), np.float32(np.inf))
-        return np.maximum.accumulate(found)
+        return np.nextafter(float32_thresholds(limits, maps, single=False), np.float32(np.inf))
     with np.errstate(over="ignore"):
         nearest = at.astype(np.float32)
         following = np.nextafter(nearest, np.float32(np.inf))
     decimal = np.array([float(str(value)) for value in nearest])
     decimal = np.where(np.abs(decimal - at) <= _NOISE * np.abs(at), decimal, at)
     counts = np.where(after, decimal > at, decimal >= at)
-    return np.maximum.accumulate(np.where(counts, nearest, following))
+    return np.where(counts, nearest, following)
 
 
 def evaluate(emitter: Emitter, x: str, columns: Sequence[Piecewise], *, between: bool = False) -> str:
@@ -94,7 +94,7 @@ def output(emitter: Emitter, values: str, index: int) -> str:
 def _places(emitter: Emitter, x: str, columns: Sequence[Piecewise]) -> str:
     """int64[n, c]: the piece of each value, counted through all columns."""
     compared, maps = _before_scaling(emitter, x, len(columns))
-    begin = [starts(c.at, c.after, m) for c, m in zip(columns, maps, strict=True)]
+    begin = [np.maximum.accumulate(starts(c.at, c.after, m)) for c, m in zip(columns, maps, strict=True)]
     steps = max(len(b) for b in begin).bit_length()
     width = 2**steps - 1
     counts = np.array([len(c.at) + 1 for c in columns])
@@ -114,10 +114,15 @@ def _places(emitter: Emitter, x: str, columns: Sequence[Piecewise]) -> str:
     return emitter.add("Add", passed, emitter.constant(first[None], "int64"))
 
 
+def has_maps(emitter: Emitter, x: str) -> bool:
+    """Whether a column of x was scaled before."""
+    return any(origin.maps for origin in emitter.origins.get(x, ()))
+
+
 def _before_scaling(emitter: Emitter, x: str, width: int) -> tuple[str, list[tuple[Map, ...]]]:
     """The columns that decide, before they were scaled, and what was done to them."""
     origins = emitter.origins.get(x, ())
-    if not any(origin.maps for origin in origins):
+    if not has_maps(emitter, x):
         return x, [()] * width
     parts = [emitter.columns(origin.base, [origin.column]) for origin in origins]
     return emitter.concat(parts), [origin.maps for origin in origins]

@@ -1,17 +1,19 @@
-"""Scalers, encoders, imputers, projections and feature selection."""
+"""Scalers, bins, polynomials and feature selection."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from edgeml_converters.to_onnx.sklearn.emitter import ML, Emitter, Rules
 from edgeml_converters.to_onnx.sklearn.encoders import one_hot
-from edgeml_converters.to_onnx.sklearn.origins import Map, Origin, float32_thresholds
+from edgeml_converters.to_onnx.sklearn.origins import Map
+from edgeml_converters.to_onnx.sklearn.piecewise import has_maps, starts
+from edgeml_converters.to_onnx.sklearn.trees import unscaled
 
 _FLOAT = 1  # onnx.TensorProto.FLOAT
+_SHOWS = 1e-6  # of a scaled value, which is about 1
 
 
 def _scale(emitter: Emitter, x: str, offset: Any, scale: Any, width: int) -> str:
@@ -20,23 +22,11 @@ def _scale(emitter: Emitter, x: str, offset: Any, scale: Any, width: int) -> str
     scale = np.broadcast_to(np.asarray(1.0 if scale is None else scale, np.float64), width)
     if not offset.any() and (scale == 1).all():
         return x
-    return emitter.add(
-        "Scaler",
-        x,
-        domain=ML,
-        offset=offset.astype(np.float32).tolist(),
-        scale=scale.astype(np.float32).tolist(),
-    )
-
-
-def _follow(emitter: Emitter, x: str, y: str, maps: Sequence[Map]) -> str:
-    """Remember that column i of y is maps[i] of column i of x."""
-    if y != x and x in emitter.origins:
-        emitter.origins[y] = tuple(
-            Origin(origin.base, origin.column, (*origin.maps, function))
-            for origin, function in zip(emitter.origins[x], maps, strict=True)
-        )
-    return y
+    rounded = offset.astype(np.float32)
+    y = emitter.add("Scaler", x, domain=ML, offset=rounded.tolist(), scale=scale.astype(np.float32).tolist())
+    # Of an offset far beyond the spread, what float32 cuts off shows: x - offset is exact near it.
+    rest = (offset - rounded) * scale
+    return emitter.add("Sub", y, emitter.constant(rest[None])) if (np.abs(rest) > _SHOWS).any() else y
 
 
 def _standardize(emitter: Emitter, x: str, offset: Any, scale: Any, width: int) -> str:
@@ -48,7 +38,7 @@ def _standardize(emitter: Emitter, x: str, offset: Any, scale: Any, width: int) 
         return lambda values: (values - o) / s
 
     y = _scale(emitter, x, offset, 1 / scale, width)
-    return _follow(emitter, x, y, [column(o, s) for o, s in zip(offset, scale, strict=True)])
+    return emitter.follow(x, y, [column(o, s) for o, s in zip(offset, scale, strict=True)])
 
 
 def _standard_scaler(emitter: Emitter, model: Any, x: str) -> str:
@@ -78,25 +68,34 @@ def _min_max_scaler(emitter: Emitter, model: Any, x: str) -> str:
         return lambda values: values * s + m
 
     maps = [column(s, m) for s, m in zip(model.scale_, model.min_, strict=True)]
-    y = _follow(emitter, x, y, maps)
+    y = emitter.follow(x, y, maps)
     return _clip(emitter, y, float(low), float(high)) if model.clip else y
 
 
 def _clip(emitter: Emitter, x: str, low: float, high: float) -> str:
     y = emitter.add("Clip", x, emitter.constant(low), emitter.constant(high))
     width = len(emitter.origins.get(x, ()))
-    return _follow(emitter, x, y, [lambda values: np.clip(values, low, high)] * width)
+    return emitter.follow(x, y, [lambda values: np.clip(values, low, high)] * width)
 
 
 def _normalizer(emitter: Emitter, model: Any, x: str) -> str:
+    # Of the values over the largest of their row: squares and sums of what float32 holds may be beyond it.
+    axis = emitter.constant([1], "int64")
+    largest = emitter.add("ReduceMax", emitter.add("Abs", x), axis, keepdims=1)
+    y = emitter.add("Div", x, _without_zero(emitter, largest))
+    if model.norm == "max":
+        return y
     if model.norm == "l2":
-        size = emitter.add("Sqrt", emitter.sum(emitter.add("Mul", x, x)))
-    elif model.norm == "l1":
-        size = emitter.sum(emitter.add("Abs", x))
+        size = emitter.add("Sqrt", emitter.sum(emitter.add("Mul", y, y)))
     else:
-        size = emitter.add("ReduceMax", emitter.add("Abs", x), emitter.constant([1], "int64"), keepdims=1)
-    zero = emitter.add("Equal", size, emitter.constant([0.0]))
-    return emitter.add("Div", x, emitter.add("Where", zero, emitter.constant([1.0]), size))
+        size = emitter.sum(emitter.add("Abs", y))
+    return emitter.add("Div", y, _without_zero(emitter, size))
+
+
+def _without_zero(emitter: Emitter, x: str) -> str:
+    """Divisors, with 1 for 0."""
+    zero = emitter.add("Equal", x, emitter.constant([0.0]))
+    return emitter.add("Where", zero, emitter.constant([1.0]), x)
 
 
 def _polynomial_features(emitter: Emitter, model: Any, x: str) -> str:
@@ -115,9 +114,12 @@ def _polynomial_features(emitter: Emitter, model: Any, x: str) -> str:
 
 
 def above(emitter: Emitter, x: str, threshold: float) -> str:
-    """float32[n, k]: 1 where x is above the float64 threshold."""
-    limit = float32_thresholds(np.array([threshold], np.float64), (), single=False)
-    hits = emitter.add("Greater", x, emitter.constant(limit))
+    """float32[n, k]: 1 where x is above the float64 threshold, decided on the columns before scalers."""
+    columns = np.arange(len(emitter.origins.get(x, ())))
+    limits = np.full(max(1, len(columns)), threshold, np.float64)
+    source, columns, rounded = unscaled(emitter, x, columns, limits, single=False)
+    y = x if source == x else emitter.columns(source, columns)
+    hits = emitter.add("Greater", y, emitter.constant(rounded[None]))
     return emitter.add("Cast", hits, to=_FLOAT)
 
 
@@ -128,18 +130,28 @@ def _binarizer(emitter: Emitter, model: Any, x: str) -> str:
 def _k_bins_discretizer(emitter: Emitter, model: Any, x: str) -> str:
     """A bin is the number of inner edges that are not above the value."""
     inner = [np.asarray(edges, np.float64)[1:-1] for edges in model.bin_edges_]
-    columns = np.repeat(np.arange(len(inner)), [len(e) for e in inner])
-    # x >= e is x > the largest number below e.
-    edges = np.nextafter(np.concatenate(inner), -np.inf)
-    below = float32_thresholds(edges, (), single=False)
-    passed = emitter.add("Greater", emitter.columns(x, columns), emitter.constant(below[None]))
-    hits = emitter.add("Cast", passed, to=_FLOAT)
-    count = np.zeros((len(columns), len(inner)))
-    count[np.arange(len(columns)), columns] = 1
-    bins = emitter.dense(hits, count, 0.0)
+    if not any(len(edges) for edges in inner):  # constant columns only: each is one bin
+        bins = emitter.add("Cast", emitter.add("IsNaN", x), to=_FLOAT)
+    else:
+        columns = np.repeat(np.arange(len(inner)), [len(edges) for edges in inner])
+        edges = np.concatenate(inner)
+        if model.strategy == "quantile" and not has_maps(emitter, x):
+            values, begin = emitter.columns(x, columns), starts(edges, np.zeros(len(edges), bool))
+            passed = emitter.add("GreaterOrEqual", values, emitter.constant(begin[None]))
+        else:
+            # x >= e is x > the largest number below e.
+            single = np.dtype(model.dtype or np.float64) == np.float32
+            before = np.nextafter(edges, -np.inf)
+            source, read, rounded = unscaled(emitter, x, columns, before, single=single)
+            values = emitter.columns(source, read)
+            passed = emitter.add("Greater", values, emitter.constant(rounded[None]))
+        count = np.zeros((len(columns), len(inner)))
+        count[np.arange(len(columns)), columns] = 1
+        bins = emitter.dense(emitter.add("Cast", passed, to=_FLOAT), count, 0.0)
+    emitter.declare(bins, len(inner))
     if model.encode == "ordinal":
         return bins
-    return one_hot(emitter, bins, [np.arange(len(e) + 1) for e in inner])
+    return one_hot(emitter, bins, [np.arange(len(edges) + 1) for edges in inner])
 
 
 def _identity(emitter: Emitter, model: Any, x: str) -> str:

@@ -101,6 +101,26 @@ def _power(tf: Any, _node: Node, inputs: list[Value]) -> Value:
     return tf.convert_to_tensor(result)
 
 
+def _exp(tf: Any, node: Node, inputs: list[Value]) -> Value:
+    x = inputs[0]
+    result = tf.math.exp(x)
+    # XNNPACK's gives 0 for NaN.
+    return tf.where(tf.math.not_equal(x, x), x, result) if node.takes_nan else result
+
+
+def _atan(tf: Any, _node: Node, inputs: list[Value]) -> Value:
+    # TFLite's kernel takes two operands of one shape and has no other.
+    return tf.math.atan2(inputs[0], tf.ones_like(inputs[0]))
+
+
+def _mod(tf: Any, node: Node, inputs: list[Value]) -> Value:
+    """What is left of a division: of floats with the dividend's sign (fmod=1), of integers the divisor's."""
+    left, right = (tf.convert_to_tensor(value) for value in inputs)
+    if not node.attribute("fmod", 0):
+        return tf.math.floormod(left, right)
+    return tf.math.sign(left) * tf.math.floormod(tf.math.abs(left), tf.math.abs(right))
+
+
 def _softplus(tf: Any, _node: Node, inputs: list[Value]) -> Value:
     x = inputs[0]
     return tf.math.maximum(x, 0.0) + tf.math.log(1.0 + tf.math.exp(-tf.math.abs(x)))
@@ -133,6 +153,7 @@ HANDLERS: dict[str, Handler] = {
     "Add": _binary("add"),
     "And": _binary("logical_and"),
     "Cast": _cast,
+    "Atan": _atan,
     "Ceil": _unary("ceil"),
     "Clip": _clip,
     "Cos": _unary("cos"),
@@ -141,7 +162,7 @@ HANDLERS: dict[str, Handler] = {
     "Elu": _elu,
     "Equal": _binary("equal"),
     "Erf": _erf,
-    "Exp": _unary("exp"),
+    "Exp": _exp,
     "Floor": _unary("floor"),
     "Greater": _binary("greater"),
     "GreaterOrEqual": _binary("greater_equal"),
@@ -155,6 +176,7 @@ HANDLERS: dict[str, Handler] = {
     "Log": _unary("log"),
     "Max": _variadic("maximum"),
     "Min": _variadic("minimum"),
+    "Mod": _mod,
     "Mul": _binary("multiply"),
     "Neg": _negative,
     "Not": _unary("logical_not"),
