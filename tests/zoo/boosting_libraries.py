@@ -83,6 +83,21 @@ def labels(x: Array, y: Array) -> tuple[Array, Array]:
     return x, np.stack([y % 2, y > 4, y % 3 == 0], axis=1).astype(int)
 
 
+def frame(x: Array, y: Array) -> tuple[Any, Array]:
+    """A table: numbers with some missing, booleans, text and whole numbers as categories, some missing."""
+    require_module("pandas")
+    from pandas import Categorical, DataFrame
+
+    shades = np.array(["pale", "clear", "deep"])[np.digitize(x[:, 9], [3.5, 5.5])]
+    table = {
+        "malic acid": with_missing(x)[:, 1],
+        "shade": Categorical(np.where(np.arange(len(x)) % 11, shades, None), categories=sorted(set(shades))),
+        "label": Categorical(np.floor(x[:, 0]).astype(int)),
+        "strong": x[:, 0] > 13,
+    }
+    return DataFrame(table), y
+
+
 def halves(x: Array, y: Array) -> dict[str, Any]:
     """A set to stop early on, as LightGBM takes it."""
     import lightgbm
@@ -122,6 +137,7 @@ def _lightgbm() -> dict[str, Builder]:
             codes,
             lambda x, y: {"categorical_feature": list(range(15))},
         ),
+        "lgbm-frame": own("LGBMClassifier", "wine", frame, min_data_per_group=5, cat_smooth=1.0),
         "lgbm-square-root": own("LGBMRegressor", "diabetes", reg_sqrt=True),
         "lgbm-linear-tree": own("LGBMRegressor", "diabetes", linear_tree=True),
         "lgbm-linear-tree-missing": own("LGBMRegressor", "diabetes", missing, linear_tree=True),
@@ -154,6 +170,8 @@ def _xgboost() -> dict[str, Builder]:
         "xgb-categories-one-hot": own(
             "XGBClassifier", "digits", codes, n_estimators=3, max_cat_to_onehot=20, **categorical
         ),
+        "xgb-frame": own("XGBClassifier", "wine", frame, enable_categorical=True),
+        "xgb-frame-sets": own("XGBRegressor", "wine", frame, enable_categorical=True, max_cat_to_onehot=1),
         "xgb-dart": own("XGBClassifier", "wine", booster="dart", rate_drop=0.4),
         "xgb-linear": own("XGBRegressor", "diabetes", missing, booster="gblinear", max_depth=None),
         "xgb-linear-classes": own("XGBClassifier", "wine", booster="gblinear", max_depth=None),

@@ -15,9 +15,9 @@ import numpy as np
 from edgeml_converters.to_onnx.sklearn.emitter import Emitter
 from edgeml_runtime.signature import Array
 
-HeldCodes = Callable[[int, Array], Array]  # (column, the model's codes) -> the same in the input
-_Set = tuple[int, tuple[float, ...], bool]  # column, codes, whether a missing value is in it
-_LARGEST_TABLE = 1 << 16  # rows
+# (column, the model's codes, whether a missing value is one of them) -> the same in the input
+HeldCodes = Callable[[int, Array, bool], Array]
+_Set = tuple[int, tuple[int, ...], bool]  # column, codes, whether a missing value is in it
 Rounding = Literal["truncate", "floor"]  # of a code that is no whole number; floor sends those below 0 out
 
 
@@ -39,14 +39,16 @@ class ExtraColumns:
     def held_codes(self, emitter: Emitter, x: str, categories: Mapping[int, Sequence[Any]]) -> HeldCodes:
         """How x holds a model's codes: where its columns are a table's, by the values that both stand for."""
         if x not in emitter.tables:
-            return lambda column, codes: codes
+            return lambda column, codes, missing: codes
         places = {column: emitter.codes(x, column, values) for column, values in categories.items()}
 
-        def held(column: int, codes: Array) -> Array:
+        def held(column: int, codes: Array, missing: bool) -> Array:
             if column not in places:
                 return codes
             found = places[column][codes[codes < len(places[column])]]
-            return found[~np.isnan(found)]
+            if missing:  # None may have a code of its own
+                found = np.concatenate([found, emitter.codes(x, column, [None])])
+            return found[~np.isnan(found)].astype(np.int64)
 
         return held
 
@@ -55,7 +57,7 @@ class ExtraColumns:
 
         Every other code, known or not, gives 0.
         """
-        key = (column, tuple(sorted(map(float, codes.tolist()))), missing)
+        key = (column, tuple(sorted(codes.tolist())), missing)
         return self._sets.setdefault(key, self.width)
 
     def without_zero(self, column: int) -> int:
@@ -83,28 +85,14 @@ class ExtraColumns:
         return emitter.concat([x, made])
 
     def _memberships(self, emitter: Emitter, x: str, column: int, sets: list[_Set]) -> str:
-        """float32[n, sets]: 1 where the row's code is in the set."""
-        known = sorted({code for _, codes, _ in sets for code in codes})
-        if all(code.is_integer() and 0 <= code < _LARGEST_TABLE for code in known):
-            return self._looked_up(emitter, emitter.columns(x, [column]), sets)
-        value = emitter.columns(x, [column])
-        hot = emitter.add("Cast", emitter.add("Equal", value, emitter.constant([known])), to=1)
-        absent = emitter.add("Cast", emitter.add("IsNaN", value), to=1)
-        places = {code: i for i, code in enumerate(known)}
-        table = np.zeros((len(known) + 1, len(sets)))
-        for j, (_, codes, missing) in enumerate(sets):
-            table[[places[code] for code in codes], j] = 1
-            table[-1, j] = missing
-        return emitter.dense(emitter.concat([hot, absent]), table, 0.0)
-
-    def _looked_up(self, emitter: Emitter, value: str, sets: list[_Set]) -> str:
-        """The same for whole numbers as codes: a row of a table."""
-        count = int(max((max(codes, default=-1) for _, codes, _ in sets), default=-1)) + 1
+        """float32[n, sets]: a row of the table for the row's code."""
+        count = max((max(codes, default=-1) for _, codes, _ in sets), default=-1) + 1
         # Rows: below zero, the codes, beyond them, missing.
         table = np.zeros((count + 3, len(sets)), np.uint8)
         for j, (_, codes, missing) in enumerate(sets):
             table[np.asarray(codes, np.int64) + 1, j] = 1
             table[-1, j] = missing
+        value = emitter.columns(x, [column])
         absent = emitter.add("IsNaN", value)
         filled = emitter.add("Where", absent, emitter.constant([0.0]), value)
         inside = emitter.add("Clip", filled, emitter.constant(-1.0), emitter.constant(float(count)))

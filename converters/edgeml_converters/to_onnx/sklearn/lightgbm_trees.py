@@ -62,7 +62,7 @@ def _tree(
             missing_left[node] = tree.default_left[node]
     for node, codes in tree.categories.items():
         column = int(feature[node])
-        feature[node] = extra.members(column, held(column, codes), missing=False)
+        feature[node] = extra.members(column, held(column, codes, False), missing=False)
         threshold[node], missing_left[node] = 0.5, True
         left[node], right[node] = right[node], left[node]
     weights = np.zeros((len(left), block))

@@ -59,7 +59,7 @@ def _tree(tree: XGBoostTree, extra: ExtraColumns, held: HeldCodes, group: int, w
     for node, codes in tree.categories.items():
         missing = not tree.default_left[node]
         column = int(feature[node])
-        feature[node] = extra.members(column, held(column, codes), missing=missing)
+        feature[node] = extra.members(column, held(column, codes, missing), missing=missing)
         threshold[node] = 0.5
     target = group if tree.value.shape[1] == 1 else 0
     weights = tree.value.astype(np.float64) * weight
