@@ -1,81 +1,236 @@
-"""Nearest centres and nearest neighbours by Euclidean distance."""
+"""Estimators that look up the nearest fitted rows, or those within a radius.
+
+Of rows at the same distance, where only some are among the nearest, those are taken that were fitted first.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from edgeml_converters.to_onnx.sklearn.emitter import Classified, Emitter, Rules
+from edgeml_converters.to_onnx.sklearn.distances import distances, double, metric_of, unknown_metric
+from edgeml_converters.to_onnx.sklearn.emitter import Classified, Detected, Emitter, Rules
+from edgeml_converters.to_onnx.sklearn.outliers import beyond_percentile
 from edgeml_runtime.signature import Array
 
-
-def _squared_distances(emitter: Emitter, model: Any, x: str) -> str:
-    """float32[n, clusters]. Differences as they stand: expanded, small distances would cancel."""
-    rows = emitter.add("Unsqueeze", x, emitter.constant([1], "int64"))
-    apart = emitter.add("Sub", rows, emitter.constant(np.asarray(model.cluster_centers_)[None]))
-    axis = emitter.constant([2], "int64")
-    return emitter.add("ReduceSum", emitter.add("Mul", apart, apart), axis, keepdims=0)
+_FLOAT, _DOUBLE = 1, 11  # onnx.TensorProto's
 
 
-def _cluster(emitter: Emitter, model: Any, x: str) -> str:
-    return emitter.argmax(emitter.add("Neg", _squared_distances(emitter, model, x)))
+def nearest(emitter: Emitter, apart: str, count: int) -> tuple[str, str]:
+    """Distances float64[n, count] of the nearest fitted rows and which they are, int64[n, count].
+
+    apart: float64[n, rows], the distances of all.
+    """
+    size = emitter.constant([count], "int64")
+    near, rows = emitter.add_many("TopK", 2, apart, size, axis=1, largest=0, sorted=1)
+    return near, rows
 
 
-def _distances(emitter: Emitter, model: Any, x: str) -> str:
-    return emitter.add("Sqrt", _squared_distances(emitter, model, x))
+def inverse_distances(emitter: Emitter, apart: str, among: str | None = None) -> str:
+    """The weights 1 / distance float64[n, k]; in rows with a distance of 0, 1 for these and 0 for others.
+
+    among: bool[n, k], which of them count; None for all.
+    """
+    zero, one = double(emitter, [0.0]), double(emitter, [1.0])
+    touching = emitter.add("Equal", apart, zero)
+    inverse = emitter.add("Div", one, emitter.add("Where", touching, one, apart))
+    if among is not None:
+        touching = emitter.add("And", touching, among)
+        inverse = emitter.add("Where", among, inverse, zero)
+    touched = emitter.add("Cast", touching, to=_DOUBLE)
+    any_touched = emitter.add("ReduceMax", touched, emitter.constant([1], "int64"), keepdims=1)
+    return emitter.add("Where", emitter.add("Greater", any_touched, zero), touched, inverse)
 
 
-def _mean_of_nearest(emitter: Emitter, model: Any, x: str, values: Array) -> str:
-    """The mean of values [fitted rows, k] over the nearest fitted rows: float32[n, k]."""
-    fitted = np.asarray(model._fit_X, np.float64)
-    mean = fitted.mean(axis=0)
-    fitted = fitted - mean
-    # |x - f|^2 without |x|^2, which all rows f share; negative, so that the nearest are the largest.
-    x = emitter.add("Sub", x, emitter.constant(mean))
-    nearness = emitter.dense(x, 2 * fitted.T, -(fitted**2).sum(axis=1))
-    count = emitter.constant([model.n_neighbors], "int64")
-    _, rows = emitter.add_many("TopK", 2, nearness, count, axis=1, largest=1, sorted=1)
-    chosen = emitter.add("Gather", emitter.constant(values), rows, axis=0)
-    total = emitter.add("ReduceSum", chosen, emitter.constant([1], "int64"), keepdims=0)
-    return emitter.add("Mul", total, emitter.constant([1 / model.n_neighbors]))
+def _apart(emitter: Emitter, model: Any, x: str) -> str:
+    return distances(emitter, x, model._fit_X, metric_of(model))
 
 
-def _classify_neighbors(emitter: Emitter, model: Any, x: str) -> Classified:
-    votes = np.eye(len(model.classes_))[np.ravel(model._y)]
-    shares = _mean_of_nearest(emitter, model, x, votes)
-    return Classified(emitter.argmax(shares), model.classes_, shares)
+def _sums_of_nearest(emitter: Emitter, model: Any, x: str, values: Array) -> tuple[str, str]:
+    """Weighted sums float64[n, k] of values [rows, k] over the nearest rows; the sum of weights [n, 1]."""
+    near, rows = nearest(emitter, _apart(emitter, model, x), model.n_neighbors)
+    chosen = emitter.add("Gather", double(emitter, values), rows, axis=0)
+    middle = emitter.constant([1], "int64")
+    if model.weights != "distance":
+        return emitter.add("ReduceSum", chosen, middle, keepdims=0), double(emitter, [model.n_neighbors])
+    weights = inverse_distances(emitter, near)
+    weighted = emitter.add("Mul", chosen, emitter.add("Unsqueeze", weights, emitter.constant([2], "int64")))
+    return emitter.add("ReduceSum", weighted, middle, keepdims=0), emitter.sum(weights)
 
 
-def _classify_neighbors_many(emitter: Emitter, model: Any, x: str) -> tuple[Classified, ...]:
-    counts = [len(classes) for classes in model.classes_]
-    votes = [np.eye(count)[model._y[:, k]] for k, count in enumerate(counts)]
-    shares = _mean_of_nearest(emitter, model, x, np.concatenate(votes, axis=1))
-    found = []
-    for classes, start in zip(model.classes_, np.cumsum([0, *counts]), strict=False):
-        part = emitter.columns(shares, np.arange(start, start + len(classes)))
-        found.append(Classified(emitter.argmax(part), classes, part))
-    return tuple(found)
+def _sums_within(emitter: Emitter, model: Any, x: str, values: Array) -> tuple[str, str]:
+    """Weighted sums float64[n, k] of values [rows, k] over the rows within the radius, and of the weights."""
+    apart = _apart(emitter, model, x)
+    within = emitter.add("LessOrEqual", apart, double(emitter, [model.radius]))
+    if model.weights == "distance":
+        weights = inverse_distances(emitter, apart, within)
+    else:
+        weights = emitter.add("Cast", within, to=_DOUBLE)
+    return emitter.add("MatMul", weights, double(emitter, values)), emitter.sum(weights)
 
 
-def _regress_neighbors(emitter: Emitter, model: Any, x: str) -> str:
+def _votes(model: Any) -> tuple[list[Array], Array]:
+    """The classes of each target, and who votes for which: float64[rows, classes of all targets]."""
+    several = isinstance(model.classes_, list)
+    tables = model.classes_ if several else [model.classes_]
+    known = np.reshape(model._y, (len(model._y), -1))
+    votes = [np.eye(len(classes))[known[:, k]] for k, classes in enumerate(tables)]
+    return list(tables), np.concatenate(votes, axis=1)
+
+
+def _parts(emitter: Emitter, tables: Sequence[Array], whole: str) -> list[str]:
+    """Of columns for the classes of all targets, those of each target."""
+    if len(tables) == 1:
+        return [whole]
+    starts = np.cumsum([0, *(len(classes) for classes in tables)])
+    return [
+        emitter.columns(whole, np.arange(start, start + len(classes)))
+        for start, classes in zip(starts, tables, strict=False)
+    ]
+
+
+def _classify_nearest_many(emitter: Emitter, model: Any, x: str) -> tuple[Classified, ...]:
+    tables, votes = _votes(model)
+    sums, total = _sums_of_nearest(emitter, model, x, votes)
+    shares = emitter.add("Cast", emitter.add("Div", sums, total), to=_FLOAT)
+    parts = _parts(emitter, tables, shares)
+    return tuple(
+        Classified(emitter.argmax(part), classes, part) for part, classes in zip(parts, tables, strict=True)
+    )
+
+
+def _classify_nearest(emitter: Emitter, model: Any, x: str) -> Classified:
+    return _classify_nearest_many(emitter, model, x)[0]
+
+
+def _regress_nearest(emitter: Emitter, model: Any, x: str) -> str:
     targets = np.asarray(model._y, np.float64)
-    return _mean_of_nearest(emitter, model, x, targets.reshape(len(targets), -1))
+    sums, total = _sums_of_nearest(emitter, model, x, targets.reshape(len(targets), -1))
+    return emitter.add("Cast", emitter.add("Div", sums, total), to=_FLOAT)
 
 
-def _neighbors(model: Any) -> str | None:
-    if model.weights not in ("uniform", None):
-        return f"weights={model.weights!r} is not supported; use uniform"
-    if model.effective_metric_ != "euclidean":
-        return f"metric {model.effective_metric_!r} is not supported; use euclidean"
-    return None
+def _classify_within_many(emitter: Emitter, model: Any, x: str) -> tuple[Classified, ...]:
+    tables, votes = _votes(model)
+    sums, total = _sums_within(emitter, model, x, votes)
+    alone = emitter.add("Equal", total, double(emitter, [0.0]))
+    divisor = emitter.add("Where", alone, double(emitter, [1.0]), total)
+    shares = emitter.add("Cast", emitter.add("Div", sums, divisor), to=_FLOAT)
+    outliers = model.outlier_label_ or [None] * len(tables)
+    return tuple(
+        _with_outliers(emitter, Classified(emitter.argmax(part), classes, part), alone, outlier)
+        for part, classes, outlier in zip(_parts(emitter, tables, shares), tables, outliers, strict=True)
+    )
+
+
+def _with_outliers(emitter: Emitter, found: Classified, alone: str, outlier: Any) -> Classified:
+    """Rows without neighbours get the outlier's label; where it is no class, an index after the classes.
+
+    Without such a label scikit-learn refuses these rows; here they have no shares and the first class.
+    """
+    places = np.flatnonzero(found.classes == outlier)
+    if outlier is None:
+        return found
+    place = int(places[0]) if len(places) else len(found.classes)
+    label = emitter.add("Where", emitter.flat(alone), emitter.constant([place], "int64"), found.label)
+    if not len(places):
+        return replace(found, label=label, classes=np.append(found.classes, outlier))
+    certain = emitter.constant(np.eye(len(found.classes))[places])
+    shares = emitter.add("Where", alone, certain, str(found.probabilities))
+    return replace(found, label=label, probabilities=shares)
+
+
+def _classify_within(emitter: Emitter, model: Any, x: str) -> Classified:
+    return _classify_within_many(emitter, model, x)[0]
+
+
+def _regress_within(emitter: Emitter, model: Any, x: str) -> str:
+    targets = np.asarray(model._y)
+    targets = targets.reshape(len(targets), -1)
+    sums, total = _sums_within(emitter, model, x, targets.astype(np.float64))
+    alone = emitter.add("Equal", total, double(emitter, [0.0]))
+    divided = emitter.add("Div", sums, emitter.add("Where", alone, double(emitter, [1.0]), total))
+    with np.errstate(invalid="ignore"):
+        nothing = np.full_like(targets[:1], np.nan)  # scikit-learn's, which for integers is one too
+    return emitter.add("Where", alone, emitter.constant(nothing), emitter.add("Cast", divided, to=_FLOAT))
+
+
+def _transform_nearest(emitter: Emitter, model: Any, x: str) -> str:
+    """float32[n, fitted rows]: the distances of the nearest rows, or ones, and 0 for all others."""
+    by_distance = model.mode == "distance"
+    near, rows = nearest(emitter, _apart(emitter, model, x), model.n_neighbors + by_distance)
+    where = emitter.add(
+        "OneHot", rows, emitter.constant(len(model._fit_X), "int64"), emitter.constant([0.0, 1.0]), axis=2
+    )
+    if by_distance:
+        near = emitter.add("Unsqueeze", emitter.add("Cast", near, to=_FLOAT), emitter.constant([2], "int64"))
+        where = emitter.add("Mul", where, near)
+    return emitter.add("ReduceSum", where, emitter.constant([1], "int64"), keepdims=0)
+
+
+def _transform_within(emitter: Emitter, model: Any, x: str) -> str:
+    """float32[n, fitted rows]: the distances within the radius, or ones, and 0 for all others."""
+    apart = _apart(emitter, model, x)
+    within = emitter.add("LessOrEqual", apart, double(emitter, [model.radius]))
+    shown = emitter.add("Cast", apart, to=_FLOAT) if model.mode == "distance" else emitter.constant([1.0])
+    return emitter.add("Where", within, shown, emitter.constant([0.0]))
+
+
+def _score_local(emitter: Emitter, model: Any, x: str) -> str:
+    """Minus the local outlier factor: the neighbours' density over the row's own."""
+    count = model.n_neighbors_
+    near, rows = nearest(emitter, _apart(emitter, model, x), count)
+    reach = emitter.add("Gather", double(emitter, model._distances_fit_X_[:, count - 1]), rows, axis=0)
+    middle = emitter.constant([1], "int64")
+    mean = emitter.add("ReduceMean", emitter.add("Max", near, reach), middle, keepdims=1)
+    densities = emitter.add("Gather", double(emitter, model._lrd), rows, axis=0)
+    # A density is one over the mean distance, to which scikit-learn adds 1e-10.
+    inverse = emitter.add("Add", mean, double(emitter, [1e-10]))
+    ratio = emitter.add("Mul", emitter.add("ReduceMean", densities, middle, keepdims=1), inverse)
+    return emitter.add("Cast", emitter.add("Neg", ratio), to=_FLOAT)
+
+
+def _detect_local(emitter: Emitter, model: Any, x: str) -> Detected:
+    return beyond_percentile(emitter, _score_local(emitter, model, x), model.offset_)
+
+
+def _components(emitter: Emitter, model: Any, x: str) -> str:
+    return emitter.dense(x, np.asarray(model.components_).T, 0.0)
+
+
+def _convertible(model: Any) -> str | None:
+    if callable(getattr(model, "weights", None)):
+        name = getattr(model.weights, "__name__", type(model.weights).__name__)
+        return f"weights {name} is a function, and what it computes is not known; use uniform or distance"
+    return unknown_metric(model)
 
 
 RULES = Rules(
-    transform=dict.fromkeys(("KMeans", "MiniBatchKMeans"), _distances),
-    regress={"KNeighborsRegressor": _regress_neighbors},
-    classify={"KNeighborsClassifier": _classify_neighbors},
-    classify_many={"KNeighborsClassifier": _classify_neighbors_many},
-    cluster=dict.fromkeys(("KMeans", "MiniBatchKMeans"), _cluster),
-    limits={"KNeighborsClassifier": _neighbors, "KNeighborsRegressor": _neighbors},
+    transform={
+        "KNeighborsTransformer": _transform_nearest,
+        "NeighborhoodComponentsAnalysis": _components,
+        "RadiusNeighborsTransformer": _transform_within,
+    },
+    regress={"KNeighborsRegressor": _regress_nearest, "RadiusNeighborsRegressor": _regress_within},
+    classify={"KNeighborsClassifier": _classify_nearest, "RadiusNeighborsClassifier": _classify_within},
+    classify_many={
+        "KNeighborsClassifier": _classify_nearest_many,
+        "RadiusNeighborsClassifier": _classify_within_many,
+    },
+    detect={"LocalOutlierFactor": _detect_local},
+    score={"LocalOutlierFactor": _score_local},
+    limits=dict.fromkeys(
+        (
+            "KNeighborsClassifier",
+            "KNeighborsRegressor",
+            "KNeighborsTransformer",
+            "LocalOutlierFactor",
+            "RadiusNeighborsClassifier",
+            "RadiusNeighborsRegressor",
+            "RadiusNeighborsTransformer",
+        ),
+        _convertible,
+    ),
 )
