@@ -35,6 +35,12 @@ def _tuned(member: Any, **options: Any) -> Any:
     return new("model_selection.TunedThresholdClassifierCV", member, **{"cv": 2, "thresholds": 20, **options})
 
 
+def _f1_of(label: str) -> Any:
+    from sklearn.metrics import f1_score, make_scorer
+
+    return make_scorer(f1_score, pos_label=label)
+
+
 def _search(member: Any, grid: Any, **options: Any) -> Any:
     return new("model_selection.GridSearchCV", member, grid, **{"cv": 2, **options})
 
@@ -43,6 +49,18 @@ def _halving(kind: str, *args: Any, **options: Any) -> Any:
     from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 
     return new(f"model_selection.{kind}", *args, **{"cv": 2, "random_state": 0, **options})
+
+
+def _randomized(member: Any, grid: Any) -> Any:
+    return new("model_selection.RandomizedSearchCV", member, grid, n_iter=2, cv=2, random_state=0)
+
+
+def _halving_grid(member: Any, grid: Any) -> Any:
+    return _halving("HalvingGridSearchCV", member, grid)
+
+
+def _halving_random(member: Any, grid: Any) -> Any:
+    return _halving("HalvingRandomSearchCV", member, grid, n_candidates=2, min_resources=80)
 
 
 def _self_training(member: Any, **options: Any) -> Any:
@@ -120,6 +138,9 @@ SPECIMENS: dict[str, Builder] = {
     ),
     "tuned-threshold": fit(lambda: _tuned(_logistic()), "breast_cancer", _binary_words),
     "tuned-threshold-f1": fit(lambda: pipe(new(_SCALER), _tuned(_tree(), scoring="f1")), "breast_cancer"),
+    "tuned-threshold-first-class": fit(
+        lambda: _tuned(_logistic(), scoring=_f1_of("ankle")), "breast_cancer", _binary_words
+    ),
     "tuned-threshold-decision": fit(
         lambda: _tuned(_linear_svm(), response_method="decision_function", cv=0.5, random_state=0),
         "breast_cancer",
@@ -156,27 +177,27 @@ SPECIMENS: dict[str, Builder] = {
         "wine",
         three_labels,
     ),
-    "randomized-search": fit(
-        lambda: new(
-            "model_selection.RandomizedSearchCV",
-            _tree(),
-            {"max_depth": [2, 3]},
-            n_iter=2,
-            cv=2,
-            random_state=0,
-        ),
-        "wine",
-        strings,
-    ),
+    "randomized-search": fit(lambda: _randomized(_tree(), {"max_depth": [2, 3]}), "wine", strings),
     "halving-grid-search": fit(
         lambda: _halving("HalvingGridSearchCV", _tree(), {"max_depth": [2, 3]}), "wine"
     ),
     "halving-random-search": fit(
-        lambda: _halving(
-            "HalvingRandomSearchCV", new("linear_model.Ridge"), {"alpha": [0.1, 1.0]}, n_candidates=2
-        ),
-        "diabetes",
+        lambda: _halving_random(new("linear_model.Ridge"), {"alpha": [0.1, 1.0]}), "diabetes"
     ),
+    **{
+        f"{name}-{what}": fit(
+            lambda search=search, member=member, grid=grid: search(member(), grid), data, change
+        )
+        for name, search in (
+            ("randomized-search", _randomized),
+            ("halving-grid-search", _halving_grid),
+            ("halving-random-search", _halving_random),
+        )
+        for what, member, grid, data, change in (
+            ("scores", _logistic, {"logisticregression__C": [0.1, 1.0]}, "wine", strings),
+            ("pca", lambda: new("decomposition.PCA", random_state=0), {"n_components": [2, 3]}, "wine", None),
+        )
+    },
     "self-training": fit(lambda: _self_training(_bayes()), "iris", _half_unlabelled),
     "self-training-best": fit(
         lambda: _self_training(_logistic(), criterion="k_best", k_best=15, max_iter=3),
@@ -215,6 +236,10 @@ SPECIMENS: dict[str, Builder] = {
         lambda: new("feature_selection.RFECV", new("svm.LinearSVC"), step=2, cv=2, min_features_to_select=2),
         "iris",
         strings,
+    ),
+    "rfecv-probabilities": fit(
+        lambda: new("feature_selection.RFECV", new("linear_model.LogisticRegression", max_iter=3000), cv=2),
+        "iris",
     ),
     "rfecv-regressor": fit(
         lambda: new("feature_selection.RFECV", new("linear_model.Lasso", alpha=0.1), cv=2), "diabetes"
