@@ -45,6 +45,7 @@ def _model_document(model: TrainedModel) -> dict[str, Any]:
         "kind": model.kind,
         "task": model.task,
         "digest": model.digest,
+        "warnings": list(model.warnings),
         "signature": encode(model.signature),
         **encode(coverage(model)),
     }
@@ -75,6 +76,8 @@ def _pairs(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield "verdict", describe_verdict(verdict)
     elif document["what"] == "model":
         yield "name", f"{document['name']} ({document['kind']}, {document['task']})"
+        for warning in document["warnings"]:
+            yield "warning", warning
         yield from coverage_lines(
             Coverage(document["formats"], tuple(StepCoverage(**step) for step in document["steps"]))
         )

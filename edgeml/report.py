@@ -32,6 +32,7 @@ def result_document(result: Result) -> dict[str, Any]:
             "kind": result.model.kind,
             "task": result.model.task,
             "digest": result.model.digest,
+            "warnings": list(result.model.warnings),
         },
         "coverage": encode(result.coverage),
         "device": result.device.name,
@@ -96,6 +97,8 @@ def candidate_rows(result: Result) -> list[dict[str, Any]]:
 def print_result(result: Result, console: Console) -> None:
     """The report for people: the table, why candidates lost, what was left out, the choice."""
     console.print(_table(result))
+    for warning in result.model.warnings:
+        _say(console, f"warning: {warning}")
     for outcome in result.outcomes:
         broken = [v for v in outcome.verdicts if v.status == "failed"]
         for text in [describe_verdict(v) for v in broken] + ([str(outcome.error)] if outcome.error else []):

@@ -89,6 +89,36 @@ def test_an_unsupported_step_is_told_without_converting(tmp_path):
     assert "step       pipeline.standardscaler (StandardScaler): onnx, tflite" in inspection_lines(document)
 
 
+def test_a_model_of_another_scikit_learn_version(tmp_path, capsys):
+    import joblib
+    from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler().fit([[0.0], [1.0]])
+    state = scaler.__getstate__() | {"_sklearn_version": "1.7.0"}
+    path = tmp_path / "old.joblib"
+    joblib.dump(_Saved(state), path)
+    assert main(["inspect", str(path), "--trust-pickle"]) == 0
+    assert "1.7.0" in next(
+        line for line in capsys.readouterr().out.splitlines() if line.startswith("warning")
+    )
+    arguments = ["compile", str(path), "--trust-pickle", "--device", "x86-64-avx2", "--formats", "onnx"]
+    assert main([*arguments, "-o", str(tmp_path / "old.edgeml"), "--json"]) == 0
+    (warning,) = json.loads(capsys.readouterr().out)["model"]["warnings"]
+    assert "1.7.0" in warning
+
+
+class _Saved:
+    """Pickles as a StandardScaler with that state."""
+
+    def __init__(self, state) -> None:
+        self.state = state
+
+    def __reduce__(self):
+        import sklearn.preprocessing
+
+        return sklearn.preprocessing.StandardScaler, (), self.state
+
+
 @pytest.mark.slow
 def test_a_keras_model(tmp_path, capsys):
     import keras
