@@ -25,7 +25,8 @@ pytestmark = pytest.mark.slow
 MARGIN = 1e-5  # of labels that float32 may decide otherwise
 TOLERANCE = 2e-5  # of values, relative to the largest
 IN_ANOTHER_PROCESS = (
-    "columns-logistic", "hist-gradient-boosting-categorical", "nmf-many-components", "svc-poly-strings",
+    "columns-logistic", "gaussian-process-rbf-wide", "hist-gradient-boosting-categorical",
+    "nmf-many-components", "svc-poly-strings",
 )  # fmt: skip
 
 

@@ -20,8 +20,9 @@ from edgeml_converters.to_onnx.sklearn.origins import float32_thresholds, round_
 from edgeml_runtime.errors import ConversionError, UnsupportedModelError
 
 IN_ANOTHER_PROCESS = (
-    "columns-logistic", "gaussian-nb", "hist-gradient-boosting-categorical", "k-means", "mlp-binary-tanh",
-    "random-forest", "svc-poly-strings", "voting-soft",
+    "columns-logistic", "gaussian-nb", "gaussian-process-sum-and-product",
+    "hist-gradient-boosting-categorical", "k-means", "mlp-binary-tanh", "random-forest", "svc-poly-strings",
+    "voting-soft",
 )  # fmt: skip
 
 

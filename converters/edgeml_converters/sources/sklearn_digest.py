@@ -33,7 +33,9 @@ def _update(sha: Any, value: Any, above: tuple[int, ...]) -> None:
         sha.update(b" cycle>")
         return
     above = (*above, id(value))
-    if value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
+    if isinstance(value, (np.random.RandomState, np.random.Generator)):
+        pass  # Gaussian processes keep the one that fitting drew from: by default that of the process
+    elif value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
         sha.update(repr(value).encode())
     elif isinstance(value, (np.ndarray, np.generic)):
         _update_array(sha, np.asarray(value), above)

@@ -19,6 +19,10 @@ def beyond_percentile(emitter: Emitter, score: str, offset: Any) -> Detected:
     limit = float(np.ravel(offset)[0])
     decision = shifted(emitter, score, -limit)
     inlier = emitter.add("GreaterOrEqual", decision, emitter.constant([-_SLACK * abs(limit)]))
+    return _detected(emitter, inlier, decision)
+
+
+def _detected(emitter: Emitter, inlier: str, decision: str) -> Detected:
     return Detected(emitter.flat(emitter.add("Cast", inlier, to=7)), decision)
 
 
@@ -31,7 +35,7 @@ def _one_class(emitter: Emitter, model: Any, x: str) -> Detected:
     # libsvm: a row on the boundary is an outlier.
     decision = one_decision(emitter, model, x)
     inlier = emitter.add("Greater", decision, emitter.constant([0.0]))
-    return Detected(emitter.flat(emitter.add("Cast", inlier, to=7)), decision)
+    return _detected(emitter, inlier, decision)
 
 
 def _score_one_class(emitter: Emitter, model: Any, x: str) -> str:
@@ -45,7 +49,7 @@ def _linear(emitter: Emitter, model: Any, x: str) -> str:
 def _linear_one_class(emitter: Emitter, model: Any, x: str) -> Detected:
     decision = shifted(emitter, _linear(emitter, model, x), -model.offset_)
     inlier = emitter.add("GreaterOrEqual", decision, emitter.constant([0.0]))
-    return Detected(emitter.flat(emitter.add("Cast", inlier, to=7)), decision)
+    return _detected(emitter, inlier, decision)
 
 
 def _score_envelope(emitter: Emitter, model: Any, x: str) -> str:
