@@ -62,10 +62,8 @@ def _one_vs_rest_labels(emitter: Emitter, model: Any, x: str) -> Multilabel:
 def _one_vs_one(emitter: Emitter, model: Any, x: str) -> Classified:
     count, members = len(model.classes_), model.estimators_
     pairs = list(combinations(range(count), 2))
-    columns = model.pairwise_indices_  # of a kernel matrix: each member's own rows
-    rows = [x] * len(members) if columns is None else [emitter.columns(x, c) for c in columns]
-    votes = [_vote(emitter, m, r, pair, count) for m, r, pair in zip(members, rows, pairs, strict=True)]
-    confidences = [binary_score(emitter, m, r) for m, r in zip(members, rows, strict=True)]
+    votes = [_vote(emitter, member, x, pair, count) for member, pair in zip(members, pairs, strict=True)]
+    confidences = [binary_score(emitter, member, x) for member in members]
     scores = with_confidences(emitter, add_up(emitter, votes), emitter.concat(confidences), count)
     if count > 2:
         return Classified(emitter.argmax(scores), model.classes_, decision=scores)
