@@ -118,9 +118,14 @@ def _refuse(spec: TensorSpec, problem: str) -> SignatureError:
 
 
 def same_columns(names: Iterable[Any], known: Sequence[str]) -> bool:
-    """Whether a table has those columns; LightGBM keeps blanks in names as underscores."""
+    """Whether a table has those columns, or as many without names: then they go by their order.
+
+    LightGBM keeps blanks in names as underscores.
+    """
     given = list(names)
-    return given == list(known) or [re.sub(r"\s", "_", str(name)) for name in given] == list(known)
+    if given in (list(known), list(range(len(known)))):
+        return True
+    return [re.sub(r"\s", "_", str(name)) for name in given] == list(known)
 
 
 def _check_columns(spec: TensorSpec, table: Any) -> None:

@@ -1,227 +1,249 @@
-"""Models of tables with text, booleans, categories and missing cells, made of the bundled sets."""
+"""Pipelines on tables as people have them: numbers, text, booleans, categories, missing cells."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from zoo.specimen import Array, Builder, Specimen, load, new, pipe
+from zoo.real_rows import descriptions, fit_rows, patient_table, wine_table
+from zoo.specimen import Array, Builder, new, pipe
 
-BANDS = np.array(["low", "middle", "high", "très haut"])
-
-
-def banded(column: Array) -> Array:
-    """A column cut into four named bands."""
-    return BANDS[np.searchsorted(np.quantile(column, [0.3, 0.6, 0.9]), column)]
+_NUMBERS = ["malic acid", "alcohol"]
+_TEXT = ["hue", "cellar"]
 
 
-@functools.cache
-def wine_table() -> tuple[Any, Array]:
-    """Wine as people have it: numbers with gaps, text, categories, booleans, a column nobody needs."""
+def _columns(**options: Any) -> Any:
+    numbers = pipe(new("impute.SimpleImputer", strategy="median"), new("preprocessing.StandardScaler"))
+    text = pipe(
+        new("impute.SimpleImputer", strategy="constant", fill_value="?"),
+        new("preprocessing.OneHotEncoder", handle_unknown="ignore"),
+    )
+    parts = [
+        ("numbers", numbers, _NUMBERS),
+        ("text", text, _TEXT),
+        ("strong", "passthrough", ["strong"]),
+        ("label", new("preprocessing.OneHotEncoder"), ["label"]),
+    ]
+    return new("compose.ColumnTransformer", parts, **options)
+
+
+def _by_dtype() -> Any:
+    from sklearn.compose import make_column_selector
+
+    return new(
+        "compose.ColumnTransformer",
+        [
+            ("numbers", new("impute.SimpleImputer"), make_column_selector(dtype_include="number")),
+            (
+                "categories",
+                new("preprocessing.OrdinalEncoder", handle_unknown="use_encoded_value", unknown_value=-1),
+                make_column_selector(dtype_include="category"),
+            ),
+            ("flags", "passthrough", make_column_selector(dtype_include="bool")),
+        ],
+        verbose_feature_names_out=False,
+    )
+
+
+def _rest() -> Any:
+    """Categories by place and name; all else goes on as it is."""
+    encoder = new("preprocessing.OneHotEncoder", drop="if_binary", handle_unknown="ignore")
+    return new("compose.ColumnTransformer", [("sex", encoder, ["sex", "age"])], remainder="passthrough")
+
+
+def _classifier(last: str, **options: Any) -> Any:
+    return pipe(_columns(), new(last, **options))
+
+
+def _patients(change: Any = None) -> Any:
+    def rows() -> tuple[Any, Array]:
+        frame, y = patient_table()
+        frame = frame.drop(columns="smoker")
+        return frame if change is None else change(frame), y
+
+    return rows
+
+
+def _categories(frame: Any) -> Any:
+    return frame.astype({"sex": "category", "age": "category"})
+
+
+def _with_text() -> tuple[Any, Array]:
+    """Lines of text beside their length, whether they hold digits, and their first letter."""
     import pandas
 
-    x, y = load("wine")
-    rng = np.random.default_rng(2)
-    frame = pandas.DataFrame(
+    lines, y = descriptions()
+    return pandas.DataFrame(
         {
-            "alcohol": x[:, 0],
-            "ash (g/l)": np.where(rng.random(len(x)) < 0.1, np.nan, x[:, 2]),
-            "colour": banded(x[:, 9]).astype(object),
-            "strong": x[:, 0] > 13,
-            "hue": pandas.Categorical(banded(x[:, 10])),
-            "origin": np.where(rng.random(len(x)) < 0.15, None, banded(x[:, 12])),
-            "note": [f"bottle {i}" for i in range(len(x))],
-            "label": np.round(x[:, 4] / 10),
+            "line": lines,
+            "length": [len(line) for line in lines],
+            "digits": [any(c.isdigit() for c in line) for line in lines],
+            "first": [line[0].lower() for line in lines],
         }
-    )
-    frame.loc[frame.index[::11], "colour"] = np.nan
-    return frame, y
+    ), y
 
 
-def of_table(make: Callable[[], Any], change: Callable[[Any, Array], Any] | None = None) -> Builder:
-    """A specimen fitted on the first two thirds of the wine table; its rows are all of it."""
-
-    @functools.cache
-    def build() -> Specimen:
-        frame, y = wine_table()
-        if change is not None:
-            frame, y = change(frame, y)
-        known = 2 * len(frame) // 3
-        return Specimen(make().fit(frame.iloc[:known], y[:known]), frame, y)
-
-    return build
-
-
-def columns(*parts: Any, remainder: Any = "drop") -> Any:
-    return new("compose.ColumnTransformer", list(parts), remainder=remainder)
-
-
-def mixed(**encoder: Any) -> Any:
-    """The usual preparation: numbers filled and scaled, text filled and encoded."""
-    numbers = pipe(new("impute.SimpleImputer"), new("preprocessing.StandardScaler"))
-    words = pipe(
-        new("impute.SimpleImputer", strategy="constant", fill_value="absent"),
-        new("preprocessing.OneHotEncoder", **{"handle_unknown": "ignore", **encoder}),
-    )
-    return columns(
-        ("numbers", numbers, ["alcohol", "ash (g/l)", "label"]),
-        ("words", words, ["colour", "hue"]),
-        ("origin", new("preprocessing.OneHotEncoder", handle_unknown="ignore"), ["origin"]),
-        ("strong", "passthrough", ["strong"]),
+def _on_text() -> Any:
+    words = new("feature_extraction.text.TfidfVectorizer", min_df=2)
+    letters = new("feature_extraction.text.CountVectorizer", analyzer="char", max_features=30)
+    return new(
+        "compose.ColumnTransformer",
+        [
+            ("words", words, "line"),
+            ("letters", letters, "line"),
+            (
+                "first",
+                new("preprocessing.OneHotEncoder", min_frequency=3, handle_unknown="ignore"),
+                ["first"],
+            ),
+            ("length", new("preprocessing.MinMaxScaler"), ["length"]),
+        ],
+        remainder="passthrough",
+        sparse_threshold=0.9,
     )
 
 
-def _only(*names: str) -> Callable[[Any, Array], Any]:
-    return lambda frame, y: (frame[list(names)], y)
-
-
-def _without_gaps(*names: str) -> Callable[[Any, Array], Any]:
-    def change(frame: Any, y: Array) -> Any:
-        kept = frame[list(names)].notna().all(axis=1).to_numpy()
-        return frame.loc[kept, list(names)], y[kept]
-
-    return change
-
-
-def _graded(frame: Any, y: Array) -> Any:
-    chosen = frame[["alcohol", "ash (g/l)", "hue"]]
-    return chosen.assign(grade=frame["origin"].astype("category")), y
-
-
-def _described(frame: Any, y: Array) -> Any:
-    pairs = zip(frame.colour, frame.hue, strict=True)
-    return frame.assign(text=[f"A {colour} wine, {hue} hue." for colour, hue in pairs]), y
-
-
+_LOGISTIC = "linear_model.LogisticRegression"
+_BOOSTING = "ensemble.HistGradientBoosting"
+_FEW = {"max_iter": 6, "max_leaf_nodes": 8, "min_samples_leaf": 5, "random_state": 0}
 SPECIMENS: dict[str, Builder] = {
-    "table-logistic": of_table(lambda: pipe(mixed(), new("linear_model.LogisticRegression", max_iter=2000))),
-    "table-forest": of_table(
-        lambda: pipe(
-            mixed(drop="if_binary"),
-            new("ensemble.RandomForestClassifier", n_estimators=5, random_state=0),
-        )
+    "table-transformed": fit_rows(_columns, wine_table),
+    "table-logistic": fit_rows(lambda: _classifier(_LOGISTIC), wine_table),
+    "table-forest": fit_rows(
+        lambda: _classifier("ensemble.RandomForestClassifier", n_estimators=5, max_depth=5, random_state=0),
+        wine_table,
     ),
-    "table-ordinal": of_table(
-        lambda: pipe(
-            columns(
-                (
-                    "words",
-                    new(
-                        "preprocessing.OrdinalEncoder",
-                        handle_unknown="use_encoded_value",
-                        unknown_value=-1,
-                        encoded_missing_value=-2,
-                    ),
-                    ["colour", "hue", "origin"],
-                ),
-            ),
-            new("tree.DecisionTreeClassifier", max_depth=5, random_state=0),
-        )
-    ),
-    "table-ordinal-frequent": of_table(
-        lambda: columns(
-            (
-                "words",
-                new(
-                    "preprocessing.OrdinalEncoder",
-                    handle_unknown="use_encoded_value",
-                    unknown_value=np.nan,
-                    min_frequency=20,
-                ),
-                ["colour", "hue", "origin"],
-            )
-        )
-    ),
-    "table-one-hot-infrequent": of_table(
-        lambda: columns(
-            (
-                "words",
-                new("preprocessing.OneHotEncoder", handle_unknown="infrequent_if_exist", min_frequency=20),
-                ["colour", "hue", "origin"],
-            )
-        )
-    ),
-    "table-one-hot-known": of_table(
-        lambda: pipe(new("preprocessing.OneHotEncoder", drop="first"), new("linear_model.RidgeClassifier")),
-        _without_gaps("hue", "origin", "strong"),
-    ),
-    "table-target": of_table(
-        lambda: pipe(
-            new("preprocessing.TargetEncoder", random_state=0),
-            new("linear_model.LogisticRegression", max_iter=1000),
+    "table-neighbors": fit_rows(lambda: _classifier("neighbors.KNeighborsClassifier"), wine_table),
+    "table-svc": fit_rows(lambda: _classifier("svm.SVC"), wine_table),
+    "table-perceptron": fit_rows(
+        lambda: _classifier(
+            "neural_network.MLPClassifier", hidden_layer_sizes=(8,), solver="lbfgs", random_state=0
         ),
-        _only("colour", "hue", "origin"),
+        wine_table,
     ),
-    "table-target-binary": of_table(
-        lambda: new("preprocessing.TargetEncoder", smooth=5.0, random_state=0),
-        lambda frame, y: (frame[["colour", "hue"]], y == 1),
+    "table-by-dtype": fit_rows(
+        lambda: pipe(_by_dtype(), new("tree.DecisionTreeClassifier", max_depth=4, random_state=0)), wine_table
     ),
-    "table-target-continuous": of_table(
-        lambda: new("preprocessing.TargetEncoder", random_state=0),
-        lambda frame, y: (frame[["colour", "origin"]], frame["alcohol"].to_numpy()),
+    "table-selected": fit_rows(
+        lambda: pipe(_columns(), new("feature_selection.SelectKBest", k=6), new(_LOGISTIC)), wine_table
     ),
-    "table-histogram-boosting": of_table(
+    "table-clusters": fit_rows(
+        lambda: _classifier("cluster.KMeans", n_clusters=3, random_state=0, n_init=1), wine_table
+    ),
+    "table-outliers": fit_rows(
+        lambda: _classifier("ensemble.IsolationForest", n_estimators=5, random_state=0), wine_table
+    ),
+    "table-rest": fit_rows(lambda: pipe(_rest(), new("linear_model.Ridge")), _patients()),
+    "table-rest-target": fit_rows(
         lambda: new(
-            "ensemble.HistGradientBoostingClassifier",
-            categorical_features=["hue", "grade"],
-            max_iter=5,
-            min_samples_leaf=5,
-            random_state=0,
+            "compose.TransformedTargetRegressor",
+            pipe(_rest(), new("linear_model.LinearRegression")),
+            transformer=new("preprocessing.StandardScaler"),
         ),
-        _graded,
+        _patients(),
     ),
-    "table-most-frequent": of_table(
+    "table-union": fit_rows(
         lambda: pipe(
-            columns(
-                (
-                    "words",
-                    pipe(
-                        new("impute.SimpleImputer", strategy="most_frequent", add_indicator=True),
-                        new("preprocessing.OneHotEncoder", handle_unknown="ignore"),
-                    ),
-                    ["colour"],
-                ),
-                ("missing", new("impute.MissingIndicator"), ["colour", "ash (g/l)"]),
-                ("numbers", new("impute.SimpleImputer"), ["ash (g/l)", "alcohol"]),
-            ),
-            new("naive_bayes.GaussianNB"),
-        )
+            new("pipeline.FeatureUnion", [("a", _columns()), ("b", _by_dtype())]),
+            new("impute.SimpleImputer"),
+            new("preprocessing.StandardScaler"),
+            new(_LOGISTIC),
+        ),
+        wine_table,
     ),
-    "table-union": of_table(
+    "table-voting": fit_rows(
+        lambda: new(
+            "ensemble.VotingClassifier",
+            [
+                ("line", _classifier(_LOGISTIC)),
+                ("tree", _classifier("tree.DecisionTreeClassifier", max_depth=3, random_state=0)),
+            ],
+            voting="soft",
+        ),
+        wine_table,
+    ),
+    "table-stacking": fit_rows(
+        lambda: new(
+            "ensemble.StackingClassifier",
+            [("line", _classifier(_LOGISTIC)), ("near", _classifier("neighbors.KNeighborsClassifier"))],
+            new(_LOGISTIC),
+            cv=2,
+        ),
+        wine_table,
+    ),
+    "table-calibrated": fit_rows(
+        lambda: new("calibration.CalibratedClassifierCV", _classifier("svm.LinearSVC"), cv=2), wine_table
+    ),
+    "table-search": fit_rows(
+        lambda: new(
+            "model_selection.GridSearchCV", _classifier(_LOGISTIC), {"logisticregression__C": [0.1, 1]}, cv=2
+        ),
+        wine_table,
+    ),
+    "table-one-vs-rest": fit_rows(
+        lambda: new("multiclass.OneVsRestClassifier", _classifier(_LOGISTIC)), wine_table
+    ),
+    "table-boosting-from-dtype": fit_rows(
+        lambda: new(f"{_BOOSTING}Classifier", categorical_features="from_dtype", **_FEW),
+        lambda: (wine_table()[0].drop(columns=["hue", "cellar", "label"]), wine_table()[1]),
+    ),
+    "table-boosting-names": fit_rows(
+        lambda: new(f"{_BOOSTING}Regressor", categorical_features=["sex", "age"], **_FEW), _patients()
+    ),
+    "table-boosting-categories": fit_rows(
+        lambda: new(f"{_BOOSTING}Regressor", categorical_features="from_dtype", loss="poisson", **_FEW),
+        _patients(_categories),
+    ),
+    "table-boosting-behind-a-step": fit_rows(
+        lambda: pipe(
+            "passthrough", new(f"{_BOOSTING}Regressor", categorical_features=["sex", "age", "bp"], **_FEW)
+        ),
+        _patients(),
+    ),
+    "table-text": fit_rows(lambda: pipe(_on_text(), new(_LOGISTIC, max_iter=2000)), _with_text),
+    "table-text-svd": fit_rows(
+        lambda: pipe(
+            _on_text(), new("decomposition.TruncatedSVD", 6, random_state=0), new("neighbors.NearestCentroid")
+        ),
+        _with_text,
+    ),
+    "table-array": fit_rows(
         lambda: pipe(
             new(
-                "pipeline.FeatureUnion",
+                "compose.ColumnTransformer",
                 [
-                    ("mixed", mixed()),
-                    ("numbers", columns(("scale", new("preprocessing.MinMaxScaler"), ["alcohol"]))),
+                    ("text", new("preprocessing.OneHotEncoder", handle_unknown="ignore"), [0, 1]),
+                    ("numbers", new("preprocessing.StandardScaler"), [2, 3]),
                 ],
             ),
-            new("svm.SVC"),
-        )
+            new("linear_model.Ridge"),
+        ),
+        _patients(lambda frame: frame.to_numpy(object)),
     ),
-    "table-text-column": of_table(
+    "table-missing": fit_rows(
         lambda: pipe(
-            columns(
-                ("words", new("feature_extraction.text.TfidfVectorizer"), "text"),
-                (
-                    "letters",
-                    new("feature_extraction.text.CountVectorizer", analyzer="char_wb", ngram_range=(2, 2)),
-                    "text",
-                ),
-                ("colour", new("preprocessing.OneHotEncoder", handle_unknown="ignore"), ["colour"]),
-                ("alcohol", "passthrough", ["alcohol"]),
+            new(
+                "compose.ColumnTransformer",
+                [
+                    ("numbers", _columns(), slice(None)),
+                    ("missing", new("impute.MissingIndicator", features="all"), ["malic acid", "hue"]),
+                    ("none", new("impute.MissingIndicator", missing_values=None), ["cellar"]),
+                ],
             ),
-            new("linear_model.LogisticRegression", max_iter=2000),
+            new("naive_bayes.BernoulliNB"),
         ),
-        _described,
+        wine_table,
     ),
-    "table-object-array": of_table(
+    "table-numbered": fit_rows(
         lambda: pipe(
-            new("preprocessing.OneHotEncoder", handle_unknown="ignore"), new("naive_bayes.BernoulliNB")
+            new(
+                "compose.ColumnTransformer",
+                [("text", new("preprocessing.TargetEncoder", cv=2, target_type="continuous"), [0, 1])],
+                remainder=new("preprocessing.MinMaxScaler"),
+            ),
+            new("linear_model.Ridge"),
         ),
-        lambda frame, y: (frame[["hue", "strong", "origin"]].astype(object), y),
+        _patients(lambda frame: frame.set_axis(np.arange(frame.shape[1]), axis=1)),
     ),
 }

@@ -43,8 +43,10 @@ def _table(model: TrainedModel, x: Any) -> Any:
     text = {spec.source_name for spec in signature.inputs if spec.encoding is not None}
     series = {}
     for name, values in given.items():
-        plain = name in text and not hasattr(values, "dtype")  # of a list: None stays None beside text
-        series[name] = Series(values, dtype=object if plain else None).reset_index(drop=True)
+        # Of plain cells pandas would make a column of text, and None would become NaN in it.
+        kind = getattr(getattr(values, "dtype", None), "kind", "O")
+        as_it_is = hasattr(values, "iloc") or name not in text or kind not in "OU"
+        series[name] = Series(values, dtype=None if as_it_is else object).reset_index(drop=True)
     frame = DataFrame(series)
     frame = frame.reindex(columns=list(signature.columns))
     if any(hasattr(e, "feature_names_in_") or categories_of(e) for _, e in estimators(model.model)):
@@ -88,8 +90,8 @@ def as_fitted(model: Any, rows: Any) -> Any:
 def quiet_names() -> Iterator[None]:
     """Let arrays into a model fitted on a DataFrame, and the reverse; sklearn compares names itself.
 
-    Transforms that iterate (factorizations, sparse codes) warn of rows on which they stop early; what they
-    answer is compared all the same.
+    Transforms that iterate (factorizations, sparse codes) warn of rows on which they stop early, and
+    neighbours of rows that have none; what they answer is compared all the same.
     """
     from sklearn.exceptions import ConvergenceWarning
 
@@ -97,5 +99,8 @@ def quiet_names() -> Iterator[None]:
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", r"\s*Orthogonal matching pursuit ended", RuntimeWarning)
         warnings.filterwarnings("ignore", r"X does not have valid feature names", UserWarning)
+        warnings.filterwarnings("ignore", r"Data was converted to boolean for metric", UserWarning)
+        warnings.filterwarnings("ignore", r"One or more samples have no neighbors", UserWarning)
+        warnings.filterwarnings("ignore", r"Outlier label .* is not in training classes", UserWarning)
         warnings.filterwarnings("ignore", r"X has feature names, but", UserWarning)
         yield

@@ -55,6 +55,9 @@ def _column_transformer(emitter: Emitter, model: Any, x: str) -> str:
         document = document_of(x, int(columns.flat[0]))
         alone = np.ndim(chosen) == 0 and any(known == document for known, _ in emitter.documents)
         y = emitter.transform(step, document if alone else emitter.columns(x, columns))
+        if y not in emitter.origins:
+            places = model.output_indices_[name]
+            emitter.declare(y, places.stop - places.start)
         parts.append(_weighted(emitter, y, model.transformer_weights, name))
     return emitter.concat(parts)
 

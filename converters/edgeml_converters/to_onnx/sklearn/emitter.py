@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from edgeml_converters.to_onnx.sklearn.origins import Origins, own
+from edgeml_converters.sources.sklearn_reading import codes_read
+from edgeml_converters.to_onnx.sklearn.origins import Map, Origin, Origins, own
 from edgeml_runtime.encodings import Encoding
 from edgeml_runtime.encodings.categories import CategoryValue
 from edgeml_runtime.encodings.cells import is_missing
@@ -23,6 +24,8 @@ from edgeml_runtime.errors import ConversionError, UnsupportedModelError
 from edgeml_runtime.signature import Array
 
 ML = "ai.onnx.ml"
+NOT_HELD = -2.0
+"""No code of any table, and not the one of unknown values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,8 @@ Calls = Callable[[Any, str], Sequence[tuple[str, Any, str]]]
 class Rules:
     """The rules of one module or of all: by role, then by class name.
 
-    `limits`: what a class with rules cannot do with some parameters; asked before anything is converted.
+    `limits`: what a class with rules cannot do with some parameters; asked before anything is converted, and
+    `inverse_limits` in their place where its inverse is called.
     `calls`: needed where the nested estimators have another role than the class itself.
     """
 
@@ -78,6 +82,7 @@ class Rules:
     detect: Mapping[str, Rule] = field(default_factory=dict)  # Detected
     score: Mapping[str, Rule] = field(default_factory=dict)  # score_samples: float32[n, 1]
     limits: Mapping[str, Limit] = field(default_factory=dict)
+    inverse_limits: Mapping[str, Limit] = field(default_factory=dict)
     calls: Mapping[str, Calls] = field(default_factory=dict)
 
 
@@ -99,6 +104,7 @@ class Emitter:
         self.documents: dict[tuple[str, Encoding], str] = {}
         self._made: dict[tuple[int, bytes], list[str]] = {}
         self.prefix = ""
+        self.reserved: frozenset[str] = frozenset()  # names of inputs, which may look like ours
         # By role, estimator and input: what was made, and the estimator, whose id must not be given again.
         self._results: dict[tuple[str, int, str], tuple[Any, Any]] = {}
 
@@ -123,7 +129,7 @@ class Emitter:
         key = (dtype, array.shape, array.tobytes())
         if shared and key in self._constants:
             return self._constants[key]
-        name = f"constant_{len(self.initializers)}"
+        name = self._free(f"constant_{len(self.initializers)}")
         self.initializers.append(numpy_helper.from_array(array, name))
         if shared:
             self._constants[key] = name
@@ -143,7 +149,7 @@ class Emitter:
         node = helper.make_node(op, inputs, (), domain=domain, **attributes)
         key = (count, hashlib.sha256(node.SerializeToString(deterministic=True)).digest())
         if key not in self._made:
-            node.name = f"{self.prefix}{op.lower()}_{len(self.nodes)}"
+            node.name = self._free(f"{self.prefix}{op.lower()}_{len(self.nodes)}")
             outputs = [node.name] if count == 1 else [f"{node.name}_{i}" for i in range(count)]
             node.output.extend(outputs)
             self.nodes.append(node)
@@ -164,6 +170,15 @@ class Emitter:
         self.origins[tensor] = own(tensor, width)
         return tensor
 
+    def follow(self, x: str, y: str, maps: Sequence[Map]) -> str:
+        """Remember that column i of y is maps[i], which never falls, of column i of x; returns y."""
+        if y != x and x in self.origins:
+            self.origins[y] = tuple(
+                Origin(origin.base, origin.column, (*origin.maps, function))
+                for origin, function in zip(self.origins[x], maps, strict=True)
+            )
+        return y
+
     def columns(self, x: str, indices: Any) -> str:
         """Those columns of x [n, k] in that order: [n, len(indices)]."""
         if x in self.parts:
@@ -176,13 +191,36 @@ class Emitter:
         return chosen
 
     def codes(self, x: str, column: int, values: Any) -> Array:
-        """float64: how x holds those values in that column; NaN for one that the column cannot hold."""
+        """float64: how x holds those values in that column; NOT_HELD for one that it cannot hold."""
         table = self.tables[x][column] if x in self.tables else None
         if table is None:
             return np.array([np.nan if is_missing(v) else float(v) for v in values])
         places = {value: float(i) for i, value in enumerate(table)}
         plain = (v.item() if isinstance(v, np.generic) else v for v in values)
-        return np.array([np.nan if is_missing(v) and v is not None else places.get(v, np.nan) for v in plain])
+        missing = np.nan  # which None is not
+        return np.array(
+            [missing if is_missing(v) and v is not None else places.get(v, NOT_HELD) for v in plain]
+        )
+
+    def numbers(self, x: str, but: Collection[int] = ()) -> str:
+        """The tensor x with the numbers that its codes stand for, but for those columns; unknown: NaN."""
+        tables = self.tables.get(x, ())
+        if all(table is None or column in but for column, table in enumerate(tables)):
+            return x
+        parts = []
+        for column, table in enumerate(tables):
+            part = self.columns(x, [column])
+            parts.append(part if table is None or column in but else self._decoded(part, table))
+        return self.concat(parts)
+
+    def _decoded(self, code: str, table: tuple[CategoryValue, ...]) -> str:
+        text = next((value for value in table if isinstance(value, str)), None)
+        if text is not None:
+            raise ConversionError(f"a column that holds text such as {text!r:.40} is read as numbers")
+        values = [np.nan, *(np.nan if value is None else float(value) for value in table)]
+        known = self.add("Where", self.add("IsNaN", code), self.constant([-1.0]), code)
+        place = self.add("Add", self.add("Cast", known, to=7), self.constant([1], "int64"))
+        return self.declare(self.add("Gather", self.constant(values), place, axis=0), 1)
 
     def dense(self, x: str, weights: Any, bias: Any) -> str:
         """The product x @ weights + bias, weights [features, k], bias [k]: [n, k]."""
@@ -198,9 +236,10 @@ class Emitter:
         if len(parts) == 1:
             return parts[0]
         whole = self.add("Concat", *parts, axis=1)
-        if any(part in self.tables for part in parts):
-            widths = {part: len(self.origins.get(part, ())) for part in parts}
-            tables = (self.tables.get(part, (None,) * widths[part]) for part in parts)
+        if any(any(self.tables.get(part, ())) for part in parts):
+            if any(part not in self.tables and part not in self.origins for part in parts):
+                raise ConversionError("a column of text stands beside columns whose number is not known")
+            tables = (self.tables.get(part) or (None,) * len(self.origins[part]) for part in parts)
             self.tables[whole] = tuple(table for part in tables for table in part)
         if all(part in self.origins for part in parts):
             self.origins[whole] = tuple(origin for part in parts for origin in self.origins[part])
@@ -265,10 +304,18 @@ class Emitter:
 
     def _call(self, role: str, estimator: Any, x: str) -> Any:
         """The rule's result; the same call twice, as for labels and for a transform, makes its nodes once."""
+        codes = codes_read(estimator)
+        if codes is not None:
+            x = self.numbers(x, codes)
         key = role, id(estimator), x
         if key not in self._results:
             self._results[key] = self._rule(role, estimator)(self, estimator, x), estimator
         return self._results[key][0]
+
+    def _free(self, name: str) -> str:
+        while name in self.reserved:
+            name = f"_{name}"
+        return name
 
     def _rule(self, role: str, estimator: Any) -> Rule:
         rules: Mapping[str, Rule] = getattr(self._rules, role)

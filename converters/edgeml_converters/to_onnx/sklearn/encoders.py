@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from edgeml_converters.sources.sklearn_documents import document_encoding
+from edgeml_converters.sources.sklearn_reading import is_nan
 from edgeml_converters.to_onnx.sklearn.emitter import Emitter, Rules
 from edgeml_converters.to_onnx.sklearn.inputs import document_input
 from edgeml_runtime.signature import Array
 
-_FLOAT, _INT64 = 1, 7  # onnx.TensorProto
+_FLOAT = 1  # onnx.TensorProto.FLOAT
 
 
 def one_hot(emitter: Emitter, x: str, categories: Sequence[Array]) -> str:
@@ -112,11 +113,8 @@ def _ordinal_encoder(emitter: Emitter, model: Any, x: str) -> str:
 
 
 def _missing_category(values: Array) -> int | None:
-    """The place of the category that stands for a missing value, which OrdinalEncoder encodes apart."""
-    for place, value in enumerate(values.tolist()):
-        if value is None or value != value:
-            return place
-    return None
+    """The place of NaN among the categories, the last, which OrdinalEncoder encodes apart from them."""
+    return len(values) - 1 if is_nan(values.tolist()[-1]) else None
 
 
 def _target_encoder(emitter: Emitter, model: Any, x: str) -> str:
@@ -137,7 +135,7 @@ def _labels(emitter: Emitter, model: Any, x: str) -> str:
 
 
 def _label_encoder(emitter: Emitter, model: Any, x: str) -> str:
-    return emitter.add("Cast", _labels(emitter, model, x), to=_INT64)
+    return _labels(emitter, model, x)
 
 
 def _label_binarizer(emitter: Emitter, model: Any, x: str) -> str:

@@ -10,6 +10,7 @@ from edgeml_runtime.signature import Signature, TensorSpec
 
 def declare_inputs(emitter: Emitter, signature: Signature) -> str:
     """Tell the emitter what the inputs hold; returns the tensor that the model's first step reads."""
+    emitter.reserved = frozenset(spec.name for spec in signature.inputs)
     if signature.columns:
         return _declare_table(emitter, signature)
     spec = signature.inputs[0]
