@@ -24,7 +24,8 @@ def reductions(model: Any) -> Iterator[Reduction]:
     """Estimators that do a part of what `model` does, the most drastic first; fitted values are shared."""
     kind = type(model).__name__
     if kind == "Pipeline" and len(model.steps) > 1:
-        yield Reduction("the last step alone", model.steps[-1][1], _before_last(model))
+        if hasattr(model.steps[-1][1], "get_params"):  # and not "passthrough"
+            yield Reduction("the last step alone", model.steps[-1][1], _before_last(model))
         yield Reduction("without the last step", model[:-1], _as_they_are)
         return
     if kind == "Pipeline":
