@@ -72,6 +72,11 @@ class _Column:
         """Whether it has categories only, and what is none of them is refused."""
         return bool(self.values) and self.refuses(UNLISTED) and not any(r.numbers for r in self.readings)
 
+    @property
+    def any_cell(self) -> bool:
+        """Whether it may hold anything: its readers only ask which cells are missing."""
+        return self.read and not any(r.numbers or r.values for r in self.readings)
+
     def refuses(self, cell: Cell) -> bool:
         return any(reading.refuses(cell) for reading in self.readings)
 
@@ -84,7 +89,9 @@ def inputs_of(model: Any, name: str) -> Inputs:
         return Inputs(tuple(_document_specs(source, _columns(model, 1)[0].encodings)))
     width = _width(model, name)
     columns, names = _columns(model, width), _names(model)
-    if not any(column.coded or column.encodings for column in columns):
+    read = [column for column in columns if column.readings]
+    either = any(column.any_cell for column in read) and not all(column.any_cell for column in read)
+    if not either and not any(column.coded or column.encodings for column in read):
         x = TensorSpec("x", "float32", (None, width), allow_nan=takes_nan(model), columns=names)
         return Inputs((x,))
     names = names or tuple(f"x{i}" for i in range(width))  # as scikit-learn calls what has no name
@@ -198,15 +205,17 @@ def _column_specs(names: Sequence[str], columns: Sequence[_Column]) -> Iterator[
             (None, 1),
             allow_nan=not column.refuses(NAN),
             source="" if usable else name,
-            encoding=_table(name, column) if column.coded or column.closed else None,
+            encoding=_table(name, column) if column.coded or column.closed or column.any_cell else None,
         )
 
 
 def _table(name: str, column: _Column) -> Categories:
-    """The codes of a column's cells: None has one wherever it is taken, so that it is told from NaN."""
-    values = column.values
-    if None not in values and not column.refuses(None):
-        values = (*values, None)
-    if not values:
-        raise UnsupportedModelError(f"column {name!r}: there is no value that all its steps take")
-    return Categories(values, "refuse" if column.refuses(UNLISTED) else "code")
+    """The codes of a column's cells; None is NaN where no step was fitted on it."""
+    if column.any_cell:
+        return Categories(("", 0), "code")  # text and numbers are all alike
+    if not column.values:
+        raise UnsupportedModelError(
+            f"column {name!r} holds text, and a step, or the model's output, takes its cells as numbers: "
+            "encode the column"
+        )
+    return Categories(column.values, "refuse" if column.refuses(UNLISTED) else "code")

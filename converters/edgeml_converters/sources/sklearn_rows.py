@@ -12,6 +12,7 @@ import numpy as np
 from edgeml_converters.model import TrainedModel, as_feeds
 from edgeml_converters.sources.boosted_categories import as_categories, categories_of, takes_arrays
 from edgeml_converters.sources.sklearn_structure import estimators, final_estimator
+from edgeml_runtime.encodings import Categories
 from edgeml_runtime.errors import SignatureError
 from edgeml_runtime.feeds import columns_of
 
@@ -23,7 +24,7 @@ def framework_rows(model: TrainedModel, x: Any) -> Any:
     """
     signature = model.signature
     if signature.columns:
-        return _with_categories(model.model, _table(model, x))
+        return _with_categories(model.model, _without_none(model, _table(model, x)))
     if signature.encodes:
         return columns_of(signature, x)[signature.sources[0]]
     rows = as_feeds(model, x).get("x")
@@ -52,6 +53,28 @@ def _table(model: TrainedModel, x: Any) -> Any:
     if any(hasattr(e, "feature_names_in_") or categories_of(e) for _, e in estimators(model.model)):
         return frame
     return frame.to_numpy(object)
+
+
+def _without_none(model: TrainedModel, table: Any) -> Any:
+    """The same with NaN for None in columns of which no step was fitted on None, as the runtime takes it."""
+    keep = {
+        spec.source_name
+        for spec in model.signature.inputs
+        if isinstance(spec.encoding, Categories) and None in spec.encoding.values
+    }
+    made = table.copy()
+    for place, name in enumerate(model.signature.columns):
+        cells = made.iloc[:, place] if hasattr(made, "iloc") else made[:, place]
+        if name in keep or cells.dtype.kind != "O":
+            continue
+        absent = np.array([cell is None for cell in cells], bool)
+        if not absent.any():
+            continue
+        if hasattr(made, "isetitem"):
+            made.isetitem(place, cells.where(~absent, np.nan))
+        else:
+            made[absent, place] = np.nan
+    return made
 
 
 def _with_categories(model: Any, table: Any) -> Any:

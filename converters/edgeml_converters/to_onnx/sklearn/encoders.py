@@ -71,12 +71,13 @@ def _one_hot_encoder(emitter: Emitter, model: Any, x: str) -> str:
     hot = one_hot(emitter, x, _held(emitter, model, x))
     groups = [_groups(model, column) for column in range(len(model.categories_))]
     sizes = [int(g.max()) + 1 for g in groups]
-    if any(size != len(group) for size, group in zip(sizes, groups, strict=True)):
+    if model._infrequent_enabled:
         known = _known(emitter, hot, [len(g) for g in groups])
         hot = emitter.dense(hot, _blocks([np.eye(s)[g] for s, g in zip(sizes, groups, strict=True)]), 0.0)
         if model.handle_unknown in ("infrequent_if_exist", "warn"):
             # A value that is not known counts as infrequent where that group exists.
-            last = [np.eye(s)[-1:] * (s != len(g)) for s, g in zip(sizes, groups, strict=True)]
+            exists = [indices is not None for indices in model._infrequent_indices]
+            last = [np.eye(size)[-1:] * has for size, has in zip(sizes, exists, strict=True)]
             unknown = emitter.add("Sub", emitter.constant([1.0]), known)
             hot = emitter.add("Add", hot, emitter.dense(unknown, _blocks(last), 0.0))
     if model.drop_idx_ is None:
