@@ -49,7 +49,7 @@ def _refused(model: Any, role: str, rules: Rules, path: str) -> Iterator[StepCov
         if reason:
             yield StepCoverage(path, kind, reason)
         return
-    limit = rules.limits.get(kind)
+    limit = (rules.inverse_limits if role == "inverse" else rules.limits).get(kind)
     reason = limit(model) if limit else None
     if reason:
         yield StepCoverage(path, kind, reason)

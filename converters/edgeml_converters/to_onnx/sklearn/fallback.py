@@ -18,7 +18,6 @@ OPSETS = {"": 18, ML: 3}
 _DOMAINS = ("", "ai.onnx", ML, "com.microsoft")
 # Measured with skl2onnx 1.20: graphs that no engine opens, or other labels than the model's.
 _REFUSED = {
-    "GaussianProcessClassifier": "its graph needs a linear solver, which is no ONNX operator",
     "KNNImputer": "its graph needs a distance that leaves out NaN, which is no ONNX operator",
     "TunedThresholdClassifierCV": "its threshold cannot be converted; compile its estimator_",
 }
@@ -31,6 +30,8 @@ def skl2onnx_takes(model: Any, role: str) -> str | None:
     refused = _REFUSED.get(type(model).__name__)
     if refused:
         return refused
+    if role == "inverse":
+        return "its inverse_transform is not translated"
     if role == "classify_many":
         return "no converter gives several targets for it"
     for path, estimator in estimators(model, "it"):

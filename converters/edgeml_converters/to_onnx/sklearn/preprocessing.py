@@ -154,16 +154,8 @@ def _k_bins_discretizer(emitter: Emitter, model: Any, x: str) -> str:
     return one_hot(emitter, bins, [np.arange(len(edges) + 1) for edges in inner])
 
 
-def _identity(emitter: Emitter, model: Any, x: str) -> str:
-    return x
-
-
 def _select(emitter: Emitter, model: Any, x: str) -> str:
     return emitter.columns(x, model.get_support(indices=True))
-
-
-def _function(model: Any) -> str | None:
-    return None if model.func is None else "only func=None (identity) has a meaning in a graph"
 
 
 _SELECTORS = (
@@ -174,7 +166,6 @@ RULES = Rules(
     transform=dict.fromkeys(_SELECTORS, _select)
     | {
         "Binarizer": _binarizer,
-        "FunctionTransformer": _identity,
         "KBinsDiscretizer": _k_bins_discretizer,
         "MaxAbsScaler": _max_abs_scaler,
         "MinMaxScaler": _min_max_scaler,
@@ -182,8 +173,5 @@ RULES = Rules(
         "PolynomialFeatures": _polynomial_features,
         "RobustScaler": _robust_scaler,
         "StandardScaler": _standard_scaler,
-    },
-    limits={
-        "FunctionTransformer": _function,
     },
 )

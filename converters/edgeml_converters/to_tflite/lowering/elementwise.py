@@ -108,6 +108,13 @@ def _exp(tf: Any, node: Node, inputs: list[Value]) -> Value:
     return tf.where(tf.math.not_equal(x, x), x, result) if node.takes_nan else result
 
 
+def _not(tf: Any, node: Node, inputs: list[Value]) -> Value:
+    if not node.takes_nan:
+        return tf.math.logical_not(inputs[0])
+    # TensorFlow's converter makes x >= y of not x < y, and NaN fulfils neither.
+    return tf.math.equal(tf.cast(inputs[0], tf.float32), 0.0)
+
+
 def _atan(tf: Any, _node: Node, inputs: list[Value]) -> Value:
     # TFLite's kernel takes two operands of one shape and has no other.
     return tf.math.atan2(inputs[0], tf.ones_like(inputs[0]))
@@ -179,7 +186,7 @@ HANDLERS: dict[str, Handler] = {
     "Mod": _mod,
     "Mul": _binary("multiply"),
     "Neg": _negative,
-    "Not": _unary("logical_not"),
+    "Not": _not,
     "Or": _binary("logical_or"),
     "Pow": _power,
     "Reciprocal": _reciprocal,
