@@ -49,9 +49,13 @@ def _split(
 
 
 def _truths(x: Array, y: Array) -> tuple[Array, Array]:
-    """Booleans, of so many columns that few rows are as near as others."""
-    edges = np.quantile(x, [0.2, 0.4, 0.6, 0.8], axis=0)
-    return np.concatenate([x > edge for edge in edges], axis=1).astype(np.float64), y
+    """Whether some values are above the median: so few columns that a tree is chosen for them."""
+    return (x[:, :12] > np.median(x[:, :12], axis=0)).astype(np.float64), y
+
+
+def _few_counts(x: Array, y: Array) -> tuple[Array, Array]:
+    """Small integers, with many rows at the same distances; targets that tell the rows apart."""
+    return x[:, 18:26] // 4, np.arange(len(x)) ** 1.5
 
 
 def _on_a_globe(x: Array, y: Array) -> tuple[Array, Array]:
@@ -59,8 +63,8 @@ def _on_a_globe(x: Array, y: Array) -> tuple[Array, Array]:
     return (spread[:, :2] - 0.5) * [np.pi, 2 * np.pi], y
 
 
-def _positive(x: Array, y: Array) -> tuple[Array, Array]:
-    return np.abs(x) * 100, y
+def _three_columns(x: Array, y: Array) -> tuple[Array, Array]:
+    return x[:, :3], y  # of four scikit-learn's norm of the cosine kernel is NaN
 
 
 def _metric(metric: str, **options: Any) -> Builder:
@@ -116,17 +120,26 @@ SPECIMENS: dict[str, Builder] = {
     "k-neighbors-bray-curtis": _metric("braycurtis"),
     "k-neighbors-seuclidean": _metric("seuclidean", metric_params={"V": np.linspace(1e-3, 3e-3, 10)}),
     "k-neighbors-mahalanobis": _metric("mahalanobis", metric_params={"VI": _inverse_covariance("diabetes")}),
-    "k-neighbors-nan-euclidean": _split(_regressor(metric="nan_euclidean"), "diabetes", missing),
+    "k-neighbors-nan-euclidean": _split(_regressor(metric="nan_euclidean"), "breast_cancer", missing),
     "k-neighbors-haversine": _split(
         _regressor(metric="haversine", weights="distance"), "breast_cancer", _on_a_globe
     ),
-    "k-neighbors-hamming": _split(_regressor(metric="hamming", n_neighbors=159), "diabetes"),
+    "k-neighbors-hamming": _split(_regressor(metric="hamming"), "digits", _few_counts),
     **{
-        f"k-neighbors-{metric}": _split(
-            lambda metric=metric: new("neighbors.KNeighborsRegressor", 1, metric=metric), "wine", _truths
-        )
-        for metric in ("dice", "jaccard", "rogerstanimoto", "russellrao", "sokalsneath", "yule")
+        f"k-neighbors-{metric}": _split(_regressor(metric=metric, n_neighbors=9), "wine", _truths)
+        for metric in ("dice", "jaccard", "rogerstanimoto", "russellrao", "sokalsneath")
     },
+    "k-neighbors-yule": _split(
+        _regressor(metric="yule", n_neighbors=118, weights="distance"), "wine", _truths
+    ),
+    "k-neighbors-tied": _split(_classifier(), "iris", two_targets),
+    "k-neighbors-tied-brute": _split(_regressor(algorithm="brute", n_neighbors=7), "digits", _few_counts),
+    "k-neighbors-tied-leaves": _split(
+        _regressor(leaf_size=4, metric="manhattan", n_neighbors=4), "digits", _few_counts
+    ),
+    "k-neighbors-tied-balls": _split(
+        _regressor(algorithm="ball_tree", leaf_size=4, metric="canberra"), "digits", _few_counts
+    ),
     "radius-neighbors": _split(
         lambda: scaled("neighbors.RadiusNeighborsClassifier", radius=2.2, outlier_label=1), "wine"
     ),
@@ -184,17 +197,19 @@ SPECIMENS: dict[str, Builder] = {
     ),
     **{
         f"kernel-density-{kernel}": _split(
-            lambda kernel=kernel: scaled("neighbors.KernelDensity", kernel=kernel, bandwidth=1.5), "iris"
+            lambda kernel=kernel: scaled("neighbors.KernelDensity", kernel=kernel, bandwidth=1.5),
+            "iris",
+            _three_columns,
         )
         for kernel in ("gaussian", "tophat", "epanechnikov", "exponential", "linear", "cosine")
     },
     "kernel-density-scott": _split(
-        lambda: scaled("neighbors.KernelDensity", bandwidth="scott", metric="manhattan"), "wine"
+        lambda: scaled("neighbors.KernelDensity", bandwidth="scott", metric="manhattan"), "iris"
     ),
     "kernel-density-ball-tree": _split(
         lambda: new("neighbors.KernelDensity", bandwidth=0.1, metric="canberra", kernel="exponential"), "wine"
     ),
-    "k-neighbors-imputer": _split(lambda: new("impute.KNNImputer", n_neighbors=3), "diabetes", missing),
+    "k-neighbors-imputer": _split(lambda: new("impute.KNNImputer", n_neighbors=3), "wine", missing),
     "k-neighbors-imputer-distance": _split(
         lambda: new("impute.KNNImputer", weights="distance", add_indicator=True), "breast_cancer", missing
     ),
@@ -209,7 +224,7 @@ SPECIMENS: dict[str, Builder] = {
         "diabetes",
         lambda x, y: (np.nan_to_num(missing(x, y)[0], nan=-1.0), y),
     ),
-    "label-propagation": _half_labelled("semi_supervised.LabelPropagation", gamma=2.0),
+    "label-propagation": _half_labelled("semi_supervised.LabelPropagation", gamma=2.0, tol=0.1),
     "label-propagation-neighbors": _half_labelled("semi_supervised.LabelPropagation", kernel="knn"),
     "label-spreading": _half_labelled("semi_supervised.LabelSpreading", gamma=0.5, alpha=0.4),
     "label-spreading-neighbors": _half_labelled(

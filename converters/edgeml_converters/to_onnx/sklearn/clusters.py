@@ -46,8 +46,9 @@ def _bisected(emitter: Emitter, model: Any, x: str) -> str:
 
     All comparisons are made at once; a leaf is reached if all on its path go its way.
     """
-    mean, centres = getattr(model, "_X_mean", 0.0), []
-    signs: list[dict[int, float]] = []  # for each label: by comparison, 1 where its path goes right, else -1
+    mean = getattr(model, "_X_mean", 0.0)
+    centres: list[tuple[Array, Array]] = []
+    # The path to a node: by comparison, 1 where it goes right and -1 where left.
     pending: list[tuple[Any, dict[int, float]]] = [(model._bisecting_tree, {})]
     found: dict[int, dict[int, float]] = {}
     while pending:

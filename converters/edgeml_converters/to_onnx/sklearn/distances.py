@@ -36,10 +36,9 @@ _ALIASES = {
 _OF_COUNTS = ("dice", "jaccard", "rogerstanimoto", "russellrao", "sokalsneath", "yule")
 _PARAMETERS = {"mahalanobis": ("V", "VI"), "minkowski": ("p", "w"), "seuclidean": ("V",)}
 _SUMMED = ("canberra", "chebyshev", "euclidean", "hamming", "manhattan", "minkowski", "sqeuclidean")
-METRICS = frozenset(
-    (*_SUMMED, *_OF_COUNTS, "braycurtis", "correlation", "cosine", "haversine", "mahalanobis")
-    + ("nan_euclidean", "seuclidean")
-)
+_OTHERS = ("braycurtis", "correlation", "cosine", "haversine", "mahalanobis", "nan_euclidean", "seuclidean")
+METRICS = frozenset((*_SUMMED, *_OF_COUNTS, *_OTHERS))
+_SQUARED = ("euclidean", "mahalanobis", "nan_euclidean", "seuclidean")
 
 # (emitter, x, row): float64 tensors that broadcast to [n, rows, some features] -> the term of each feature
 _Term = Callable[[Emitter, str, str], str]
@@ -77,7 +76,16 @@ def unknown_metric(model: Any) -> str | None:
 
 def distances(emitter: Emitter, x: str, fitted: Any, metric: Metric) -> str:
     """float64[n, rows] of x float32[n, features] from fitted rows [rows, features]."""
-    query, rows = _in_decimals(emitter, x, np.asarray(fitted, np.float64))
+    return from_reduced(emitter, reduced_distances(emitter, x, fitted, metric), metric)
+
+
+def reduced_distances(emitter: Emitter, x: str, fitted: Any, metric: Metric) -> str:
+    """What scikit-learn compares, float64[n, rows]: distances without the last root or arcsine."""
+    return between(emitter, *in_decimals(emitter, x, np.asarray(fitted, np.float64)), metric)
+
+
+def between(emitter: Emitter, query: str, rows: Array, metric: Metric) -> str:
+    """Reduced distances float64[n, rows] of a float64 query from rows as they are."""
     if metric.name in _SUMMED or metric.name == "seuclidean":
         return _summed_metric(emitter, query, rows, metric)
     if metric.name in _OF_COUNTS:
@@ -88,9 +96,35 @@ def distances(emitter: Emitter, x: str, fitted: Any, metric: Metric) -> str:
         "correlation": _correlation,
         "haversine": _haversine,
         "mahalanobis": lambda emitter, x, rows: _mahalanobis(emitter, x, rows, metric.parameters),
-        "nan_euclidean": nan_euclidean,
+        "nan_euclidean": _nan_euclidean,
     }
     return others[metric.name](emitter, query, rows)
+
+
+def from_reduced(emitter: Emitter, reduced: str, metric: Metric) -> str:
+    """The distances float64[n, k] that reduced ones stand for."""
+    if metric.name in _SQUARED:
+        return emitter.add("Sqrt", reduced)
+    if metric.name == "minkowski" and not np.isinf(power_of(metric)):
+        return emitter.add("Pow", reduced, double(emitter, [1.0 / power_of(metric)]))
+    if metric.name == "haversine":
+        return emitter.add("Mul", _angle(emitter, reduced), double(emitter, [2.0]))
+    return reduced
+
+
+def to_reduced(distance: float, metric: Metric) -> float:
+    """A distance, such as a radius, as it compares with reduced ones."""
+    if metric.name in _SQUARED:
+        return distance**2
+    if metric.name == "minkowski" and not np.isinf(power_of(metric)):
+        return float(distance ** power_of(metric))
+    return float(np.sin(distance / 2) ** 2) if metric.name == "haversine" else distance
+
+
+def power_of(metric: Metric) -> float:
+    """The p of the Minkowski distance that a metric is."""
+    powers = {"chebyshev": np.inf, "euclidean": 2.0, "manhattan": 1.0}
+    return float(metric.parameters.get("p", powers.get(metric.name, 2.0)))
 
 
 def double(emitter: Emitter, values: Any) -> str:
@@ -103,7 +137,7 @@ def double(emitter: Emitter, values: Any) -> str:
     return emitter.add("Cast", emitter.constant(wide), to=_DOUBLE)
 
 
-def _in_decimals(emitter: Emitter, x: str, fitted: Array) -> tuple[str, Array]:
+def in_decimals(emitter: Emitter, x: str, fitted: Array) -> tuple[str, Array]:
     """X as float64, and the fitted rows: columns of decimals as these decimals, others as float32."""
     scales = _decimal_scales(fitted)
     query = emitter.add("Cast", x, to=_DOUBLE)
@@ -201,11 +235,10 @@ def _summed_metric(emitter: Emitter, x: str, rows: Array, metric: Metric) -> str
     if name == "hamming":
         return emitter.add("Div", _summed(emitter, x, rows, _unequal), double(emitter, [rows.shape[1]]))
     if name == "minkowski":
-        return _minkowski(emitter, x, rows, float(metric.parameters.get("p", 2)), weights)
+        return _minkowski(emitter, x, rows, power_of(metric), weights)
     if name == "seuclidean":
         weights = 1.0 / np.asarray(metric.parameters["V"], np.float64)
-    squares = _summed(emitter, x, rows, _squared, weights)
-    return squares if name == "sqeuclidean" else emitter.add("Sqrt", squares)
+    return _summed(emitter, x, rows, _squared, weights)
 
 
 def _minkowski(emitter: Emitter, x: str, rows: Array, p: float, weights: Array | None) -> str:
@@ -215,7 +248,7 @@ def _minkowski(emitter: Emitter, x: str, rows: Array, p: float, weights: Array |
     def term(emitter: Emitter, x: str, row: str) -> str:
         return emitter.add("Pow", _absolute(emitter, x, row), double(emitter, [p]))
 
-    return emitter.add("Pow", _summed(emitter, x, rows, term, weights), double(emitter, [1.0 / p]))
+    return _summed(emitter, x, rows, term, weights)
 
 
 def _bray_curtis(emitter: Emitter, x: str, rows: Array) -> str:
@@ -250,7 +283,7 @@ def _mahalanobis(emitter: Emitter, x: str, rows: Array, parameters: Mapping[str,
     values, vectors = np.linalg.eigh((inverse + inverse.T) / 2)
     centre = rows.mean(axis=0)
     turned = emitter.add("MatMul", emitter.add("Sub", x, double(emitter, centre)), double(emitter, vectors))
-    return emitter.add("Sqrt", _summed(emitter, turned, (rows - centre) @ vectors, _squared, values))
+    return _summed(emitter, turned, (rows - centre) @ vectors, _squared, values)
 
 
 def _haversine(emitter: Emitter, x: str, rows: Array) -> str:
@@ -265,20 +298,20 @@ def _haversine(emitter: Emitter, x: str, rows: Array) -> str:
     cosines = emitter.add(
         "Mul", emitter.add("Cos", emitter.columns(x, [0])), double(emitter, np.cos(rows[:, 0]))
     )
-    chord = emitter.add("Add", squared_sine(0), emitter.add("Mul", cosines, squared_sine(1)))
-    return emitter.add("Mul", _angle(emitter, chord), double(emitter, [2.0]))
+    return emitter.add("Add", squared_sine(0), emitter.add("Mul", cosines, squared_sine(1)))
 
 
 def _angle(emitter: Emitter, squared: str) -> str:
     """The arcsine of the square root of values in [0, 1], float64."""
     rest = emitter.add("Max", emitter.add("Sub", double(emitter, [1.0]), squared), double(emitter, [0.0]))
-    sine = emitter.add("Sqrt", emitter.add("Min", squared, rest))
-    # ONNX Runtime has the arcsine of float32 only: one step of Newton's method gives it float64's digits.
-    first = emitter.add("Asin", emitter.add("Cast", sine, to=_FLOAT))
+    small, large = (emitter.add(end, squared, rest) for end in ("Min", "Max"))
+    sine, tangent = emitter.add("Sqrt", small), emitter.add("Sqrt", emitter.add("Div", small, large))
+    # ONNX Runtime has the arctangent of float32 only: one step of Newton's method gives it float64's digits.
+    first = emitter.add("Atan", emitter.add("Cast", tangent, to=_FLOAT))
     angle = emitter.add("Cast", first, to=_DOUBLE)
     missed = emitter.add("Sub", sine, emitter.add("Sin", angle))
     angle = emitter.add("Add", angle, emitter.add("Div", missed, emitter.add("Cos", angle)))
-    # Past a quarter turn by the complement, whose arcsine is the accurate one.
+    # Past an eighth of a turn by the complement, whose sine is the accurate one.
     flat = emitter.add("Sub", double(emitter, [np.pi / 2]), angle)
     return emitter.add("Where", emitter.add("Greater", squared, rest), flat, angle)
 
@@ -309,14 +342,14 @@ def _of_counts(emitter: Emitter, x: str, rows: Array, name: str) -> str:
     return emitter.add("Div", either, emitter.add("Add", emitter.add("Mul", both, share), either))
 
 
-def nan_euclidean(emitter: Emitter, x: str, rows: Array) -> str:
+def _nan_euclidean(emitter: Emitter, x: str, rows: Array) -> str:
     """Over the features that both have, scaled up to all of them; NaN where they share none."""
     present = emitter.add("Cast", emitter.add("Not", emitter.add("IsNaN", x)), to=_DOUBLE)
     known = (~np.isnan(rows)).astype(float)
     shared = emitter.add("MatMul", present, double(emitter, known.T))
     squares = _summed(emitter, x, np.nan_to_num(rows), _squared_or_none, known)
-    scaled = emitter.add("Div", emitter.add("Mul", squares, double(emitter, [rows.shape[1]])), shared)
-    return emitter.add("Sqrt", scaled)  # 0 / 0 where they share none
+    whole = emitter.add("Mul", squares, double(emitter, [rows.shape[1]]))
+    return emitter.add("Div", whole, shared)  # 0 / 0 where they share none
 
 
 def _squared_or_none(emitter: Emitter, x: str, row: str) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 from edgeml_converters.to_onnx.sklearn.distances import Metric, distances, double
 from edgeml_converters.to_onnx.sklearn.emitter import Emitter, Rules
 from edgeml_converters.to_onnx.sklearn.imputers import missing
-from edgeml_converters.to_onnx.sklearn.neighbors import inverse_distances, nearest
+from edgeml_converters.to_onnx.sklearn.nearest import smallest
+from edgeml_converters.to_onnx.sklearn.neighbors import inverse_distances
 from edgeml_runtime.signature import Array
 
 _FLOAT, _DOUBLE = 1, 11  # onnx.TensorProto's
@@ -51,7 +52,7 @@ def _distances(emitter: Emitter, x: str, absent: str, fitted: Array) -> str:
 
 def _mean_of_donors(emitter: Emitter, model: Any, apart: str, values: Array) -> str:
     """float32[n, 1]: the mean of the nearest donors' values, of all values where none is near."""
-    near, rows = nearest(emitter, apart, min(model.n_neighbors, len(values)))
+    near, rows = smallest(emitter, apart, min(model.n_neighbors, len(values)))
     known = emitter.add("Less", near, double(emitter, [_FAR]))
     if model.weights == "distance":
         weights = inverse_distances(emitter, near, known)

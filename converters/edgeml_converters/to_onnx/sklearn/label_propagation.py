@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from edgeml_converters.to_onnx.sklearn.distances import Metric, distances, double, metric_of
+from edgeml_converters.to_onnx.sklearn.distances import Metric, distances, double
 from edgeml_converters.to_onnx.sklearn.emitter import Classified, Emitter, Rules
-from edgeml_converters.to_onnx.sklearn.neighbors import nearest
+from edgeml_converters.to_onnx.sklearn.nearest import nearest
 
 _FLOAT = 1  # onnx.TensorProto.FLOAT
 _UNDERFLOW = 745.2  # from here on exp(-x) is zero in float64
@@ -17,9 +17,7 @@ _UNDERFLOW = 745.2  # from here on exp(-x) is zero in float64
 def _classify(emitter: Emitter, model: Any, x: str) -> Classified:
     known = np.asarray(model.label_distributions_, np.float64)
     if model.kernel == "knn":
-        neighbors = model.nn_fit
-        apart = distances(emitter, x, neighbors._fit_X, metric_of(neighbors))
-        _, rows = nearest(emitter, apart, model.n_neighbors)
+        _, rows = nearest(emitter, model.nn_fit, x, model.n_neighbors)
         chosen = emitter.add("Gather", double(emitter, known), rows, axis=0)
         sums = emitter.add("ReduceSum", chosen, emitter.constant([1], "int64"), keepdims=0)
         shares = emitter.add("Cast", emitter.add("Div", sums, emitter.sum(sums)), to=_FLOAT)

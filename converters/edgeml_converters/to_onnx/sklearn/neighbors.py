@@ -1,7 +1,4 @@
-"""Estimators that look up the nearest fitted rows, or those within a radius.
-
-Of rows at the same distance, where only some are among the nearest, those are taken that were fitted first.
-"""
+"""Estimators that look up the nearest fitted rows, or those within a radius."""
 
 from __future__ import annotations
 
@@ -11,22 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from edgeml_converters.to_onnx.sklearn.distances import distances, double, metric_of, unknown_metric
+from edgeml_converters.to_onnx.sklearn.distances import (
+    double,
+    from_reduced,
+    metric_of,
+    reduced_distances,
+    to_reduced,
+    unknown_metric,
+)
 from edgeml_converters.to_onnx.sklearn.emitter import Classified, Detected, Emitter, Rules
+from edgeml_converters.to_onnx.sklearn.nearest import nearest
 from edgeml_converters.to_onnx.sklearn.outliers import beyond_percentile
 from edgeml_runtime.signature import Array
 
 _FLOAT, _DOUBLE = 1, 11  # onnx.TensorProto's
-
-
-def nearest(emitter: Emitter, apart: str, count: int) -> tuple[str, str]:
-    """Distances float64[n, count] of the nearest fitted rows and which they are, int64[n, count].
-
-    apart: float64[n, rows], the distances of all.
-    """
-    size = emitter.constant([count], "int64")
-    near, rows = emitter.add_many("TopK", 2, apart, size, axis=1, largest=0, sorted=1)
-    return near, rows
 
 
 def inverse_distances(emitter: Emitter, apart: str, among: str | None = None) -> str:
@@ -45,13 +40,17 @@ def inverse_distances(emitter: Emitter, apart: str, among: str | None = None) ->
     return emitter.add("Where", emitter.add("Greater", any_touched, zero), touched, inverse)
 
 
-def _apart(emitter: Emitter, model: Any, x: str) -> str:
-    return distances(emitter, x, model._fit_X, metric_of(model))
+def _within(emitter: Emitter, model: Any, x: str) -> tuple[str, str]:
+    """The distances float64[n, fitted rows] and whether they are within the radius: bool."""
+    metric = metric_of(model)
+    reduced = reduced_distances(emitter, x, model._fit_X, metric)
+    limit = double(emitter, [to_reduced(float(model.radius), metric)])
+    return from_reduced(emitter, reduced, metric), emitter.add("LessOrEqual", reduced, limit)
 
 
 def _sums_of_nearest(emitter: Emitter, model: Any, x: str, values: Array) -> tuple[str, str]:
     """Weighted sums float64[n, k] of values [rows, k] over the nearest rows; the sum of weights [n, 1]."""
-    near, rows = nearest(emitter, _apart(emitter, model, x), model.n_neighbors)
+    near, rows = nearest(emitter, model, x, model.n_neighbors)
     chosen = emitter.add("Gather", double(emitter, values), rows, axis=0)
     middle = emitter.constant([1], "int64")
     if model.weights != "distance":
@@ -63,8 +62,7 @@ def _sums_of_nearest(emitter: Emitter, model: Any, x: str, values: Array) -> tup
 
 def _sums_within(emitter: Emitter, model: Any, x: str, values: Array) -> tuple[str, str]:
     """Weighted sums float64[n, k] of values [rows, k] over the rows within the radius, and of the weights."""
-    apart = _apart(emitter, model, x)
-    within = emitter.add("LessOrEqual", apart, double(emitter, [model.radius]))
+    apart, within = _within(emitter, model, x)
     if model.weights == "distance":
         weights = inverse_distances(emitter, apart, within)
     else:
@@ -160,9 +158,9 @@ def _regress_within(emitter: Emitter, model: Any, x: str) -> str:
 def _transform_nearest(emitter: Emitter, model: Any, x: str) -> str:
     """float32[n, fitted rows]: the distances of the nearest rows, or ones, and 0 for all others."""
     by_distance = model.mode == "distance"
-    near, rows = nearest(emitter, _apart(emitter, model, x), model.n_neighbors + by_distance)
+    near, rows = nearest(emitter, model, x, model.n_neighbors + by_distance)
     where = emitter.add(
-        "OneHot", rows, emitter.constant(len(model._fit_X), "int64"), emitter.constant([0.0, 1.0]), axis=2
+        "OneHot", rows, emitter.constant(len(model._fit_X), "int64"), emitter.constant([0.0, 1.0]), axis=-1
     )
     if by_distance:
         near = emitter.add("Unsqueeze", emitter.add("Cast", near, to=_FLOAT), emitter.constant([2], "int64"))
@@ -172,8 +170,7 @@ def _transform_nearest(emitter: Emitter, model: Any, x: str) -> str:
 
 def _transform_within(emitter: Emitter, model: Any, x: str) -> str:
     """float32[n, fitted rows]: the distances within the radius, or ones, and 0 for all others."""
-    apart = _apart(emitter, model, x)
-    within = emitter.add("LessOrEqual", apart, double(emitter, [model.radius]))
+    apart, within = _within(emitter, model, x)
     shown = emitter.add("Cast", apart, to=_FLOAT) if model.mode == "distance" else emitter.constant([1.0])
     return emitter.add("Where", within, shown, emitter.constant([0.0]))
 
@@ -181,7 +178,7 @@ def _transform_within(emitter: Emitter, model: Any, x: str) -> str:
 def _score_local(emitter: Emitter, model: Any, x: str) -> str:
     """Minus the local outlier factor: the neighbours' density over the row's own."""
     count = model.n_neighbors_
-    near, rows = nearest(emitter, _apart(emitter, model, x), count)
+    near, rows = nearest(emitter, model, x, count)
     reach = emitter.add("Gather", double(emitter, model._distances_fit_X_[:, count - 1]), rows, axis=0)
     middle = emitter.constant([1], "int64")
     mean = emitter.add("ReduceMean", emitter.add("Max", near, reach), middle, keepdims=1)
