@@ -85,6 +85,8 @@ def _visit(estimator: Any, rows: Any, columns: _Columns, model: Any) -> Iterator
                     return
                 rows = step.transform(as_fitted(step, rows) if step is model else rows)
                 rows = rows.toarray() if hasattr(rows, "toarray") else rows
+                if rows.shape[1] != len(columns):  # a step inside does not tell which column is which
+                    return
         return
     if kind == "ColumnTransformer":
         for name, child, _ in estimator.transformers_:
@@ -120,11 +122,11 @@ def _through(step: Any, columns: _Columns) -> _Columns:
     if kind == "ColumnTransformer":
         parts: list[_Column | None] = []
         for name, child, _ in step.transformers_:
-            chosen = [columns[i] for i in np.ravel(step._transformer_to_input_indices[name])]
-            if not isinstance(child, str):
-                parts += _through(child, chosen)
-            elif child == "passthrough":
-                parts += chosen
+            chosen = [columns[i] for i in np.ravel(step._transformer_to_input_indices[name]).astype(int)]
+            made = step.output_indices_[name]
+            known = chosen if isinstance(child, str) else _through(child, chosen)
+            width = made.stop - made.start
+            parts += known if len(known) == width else [None] * width
         return parts
     if kind == "SimpleImputer":
         kept = np.ones(len(columns), bool)
