@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from edgeml_converters.model import Boundaries, TrainedModel, take_rows
-from edgeml_converters.sources.sklearn_rows import as_fitted, quiet_names
+from edgeml_converters.model import Boundaries, Data, TrainedModel, take_rows
+from edgeml_converters.sources.sklearn_rows import as_fitted, framework_rows, quiet_names
 from edgeml_converters.sources.sklearn_structure import children
 from edgeml_converters.sources.sklearn_trees import trees_of
 from edgeml_runtime.signature import Array
@@ -51,13 +51,14 @@ class _Edges:
 def boundary_rows(model: TrainedModel, x: Any, limit: int) -> Boundaries | None:
     """At most `limit` rows on the model's decisions, made from the first rows of x; None where it has none.
 
-    x and the result: float64[n, features] or a frame. Thresholds that no other row shows are kept first.
+    x: rows as callers pass them; the result: float64[n, features], or a frame for a table. Thresholds that no
+    other row shows are kept first.
     """
-    count = min(BASE_ROWS, len(x))
-    base = take_rows(x, np.arange(count))
-    frame = hasattr(base, "iloc")
-    base = base if frame else np.asarray(base, np.float64)
-    width = base.shape[1]
+    if model.signature.encodes and not model.signature.columns:
+        return None  # documents, records and sets have no threshold of their own
+    base = framework_rows(model, take_rows(x, np.arange(min(BASE_ROWS, len(Data(x))))))
+    base = base if hasattr(base, "iloc") else np.asarray(base, np.float64)
+    count, width = base.shape
     with quiet_names(), np.errstate(all="ignore"):
         found = list(_visit(model.model, base, [_Column(i) for i in range(width)], model.model))
     if any(spec.allow_nan and spec.encoding is None for spec in model.signature.inputs):
