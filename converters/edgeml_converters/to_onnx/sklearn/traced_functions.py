@@ -1,4 +1,4 @@
-"""numpy's functions and the methods of arrays, on traced arrays: reductions, choices, shapes, products."""
+"""numpy's functions and the methods of arrays, on traced arrays."""
 
 from __future__ import annotations
 
@@ -17,6 +17,25 @@ from edgeml_converters.to_onnx.sklearn.traced_array import (
     kind_of,
     shape_of,
 )
+from edgeml_converters.to_onnx.sklearn.traced_reductions import (
+    LARGEST,
+    SMALLEST,
+    all_of,
+    any_of,
+    ascending,
+    deviation,
+    filled,
+    is_nan,
+    known_only,
+    mean,
+    median,
+    norm,
+    place_of,
+    product,
+    running_total,
+    total,
+    variance,
+)
 from edgeml_converters.to_onnx.sklearn.traced_ufuncs import elementwise, where
 
 
@@ -33,152 +52,6 @@ def call(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         raise UntraceableError(
             f"numpy.{function.__name__} is not translated as it is called: {error}"
         ) from error
-
-
-def _reduce(op: str, x: Traced, axis: Any, keepdims: bool, term: Term, kind: Kind) -> Traced:
-    places = [x.axis(a) for a in (axis if isinstance(axis, tuple) else (axis,))]
-    emitter = term.emitter
-    name = emitter.add(op, term.name, emitter.constant(places, "int64"), keepdims=int(keepdims))
-    shape: list[int | None] = []
-    for place, size in enumerate(x.shape_):
-        if place not in places:
-            shape.append(size)
-        elif keepdims:
-            shape.append(1)
-    return Traced(Term(emitter, name), tuple(shape), kind)
-
-
-def _sum(
-    x: Traced, axis: Any = None, *, keepdims: bool = False, skipna: bool = False, **other: Any
-) -> Traced:
-    _known(other, dtype=None)
-    x = _filled(x, 0.0) if skipna else x
-    return _reduce("ReduceSum", x, axis, keepdims, x.floats(), "f" if x.kind == "f" else "i")
-
-
-def _prod(x: Traced, axis: Any = None, *, keepdims: bool = False) -> Traced:
-    return _reduce("ReduceProd", x, axis, keepdims, x.floats(), "f" if x.kind == "f" else "i")
-
-
-def _mean(
-    x: Traced, axis: Any = None, *, keepdims: bool = False, skipna: bool = False, **other: Any
-) -> Traced:
-    _known(other, dtype=None)
-    if not skipna:
-        return _reduce("ReduceMean", x, axis, keepdims, x.floats(), "f")
-    total = _sum(_filled(x, 0.0), axis, keepdims=keepdims)
-    return elementwise("divide", total, _sum(~_is_nan(x), axis, keepdims=keepdims))
-
-
-def _var(
-    x: Traced, axis: Any = None, *, ddof: int = 0, keepdims: bool = False, skipna: bool = False
-) -> Traced:
-    centred = x - _mean(x, axis, keepdims=True, skipna=skipna)
-    squares = _sum(centred * centred, axis, keepdims=keepdims, skipna=skipna)
-    counted = ~_is_nan(x) if skipna else _is_nan(x) | True
-    return elementwise("divide", squares, _sum(counted, axis, keepdims=keepdims) - ddof)
-
-
-def _std(x: Traced, axis: Any = None, **options: Any) -> Traced:
-    return elementwise("sqrt", _var(x, axis, **options))
-
-
-def _extreme(op: str, replaced: float) -> Callable[..., Traced]:
-    """The largest or smallest: NaN where one is NaN, or without them."""
-
-    def reduction(x: Traced, axis: Any = None, *, keepdims: bool = False, skipna: bool = False) -> Traced:
-        filled = _filled(x, replaced) if x.kind == "f" else x
-        found = _reduce(op, filled, axis, keepdims, filled.floats(), x.kind if x.kind != "b" else "i")
-        if x.kind != "f":
-            return found
-        missing = (
-            _all(_is_nan(x), axis, keepdims=keepdims) if skipna else _any(_is_nan(x), axis, keepdims=keepdims)
-        )
-        return where(missing, np.nan, found)
-
-    return reduction
-
-
-def _any(x: Traced, axis: Any = None, *, keepdims: bool = False) -> Traced:
-    found = _reduce("ReduceMax", x, axis, keepdims, x.truth().as_float(), "f")
-    return found.like(found.term > 0.5, "b")
-
-
-def _all(x: Traced, axis: Any = None, *, keepdims: bool = False) -> Traced:
-    found = _reduce("ReduceMin", x, axis, keepdims, x.truth().as_float(), "f")
-    return found.like(found.term > 0.5, "b")
-
-
-def _arg(op: str) -> Callable[..., Traced]:
-    def reduction(x: Traced, axis: Any = None, *, keepdims: bool = False) -> Traced:
-        place = x.axis(axis)
-        # The first NaN, where there is one.
-        x = _filled(x, np.inf if op == "ArgMax" else -np.inf)
-        name = x.term.emitter.add(op, x.floats().name, axis=place, keepdims=int(keepdims))
-        size = (1,) if keepdims else ()
-        shape = (*x.shape_[:place], *size, *x.shape_[place + 1 :])
-        return Traced(Term(x.term.emitter, x.term.emitter.add("Cast", name, to=1)), shape, "i")
-
-    return reduction
-
-
-def _cumsum(x: Traced, axis: Any = None, **other: Any) -> Traced:
-    _known(other, dtype=None)
-    emitter = x.term.emitter
-    place = emitter.add("Squeeze", emitter.constant([x.axis(axis)], "int64"))
-    total = Term(emitter, emitter.add("CumSum", x.floats().name, place))
-    return x.like(total, "f" if x.kind == "f" else "i")
-
-
-def _sort(x: Traced, axis: Any = -1) -> Traced:
-    place = x.axis(axis)
-    if place != x.ndim - 1:
-        raise UntraceableError("it sorts along an axis that is not the last")
-    emitter, width = x.term.emitter, x.width(place)
-    missing, filled = _sum(_is_nan(x), axis, keepdims=True), _filled(x, np.inf)
-    name, _ = emitter.add_many(
-        "TopK", 2, filled.floats().name, emitter.constant([width], "int64"), largest=0, axis=-1
-    )
-    ordered = x.like(Term(emitter, name), x.kind)
-    return where(missing > np.arange(width)[::-1], np.nan, ordered) if x.kind == "f" else ordered
-
-
-def _median(x: Traced, axis: Any = None, *, keepdims: bool = False) -> Traced:
-    place = x.axis(axis)
-    if place != x.ndim - 1:
-        raise UntraceableError("it takes the median along an axis that is not the last")
-    ordered, width = _sort(x), x.width(place)
-    middle = (ordered[..., (width - 1) // 2] + ordered[..., width // 2]) / 2
-    found = where(_any(_is_nan(x), axis), np.nan, middle)
-    return found.inserted(place) if keepdims else found
-
-
-def _norm(x: Traced, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Traced:
-    if ord in (None, 2):
-        largest = _MAX(abs(x), axis, keepdims=True)
-        scale = where(largest == 0, 1.0, largest)
-        shares: Traced = (x / scale) ** 2
-        size = elementwise("multiply", elementwise("sqrt", _sum(shares, axis, keepdims=True)), scale)
-        return size if keepdims else size.removed(x.axis(axis))
-    if ord == 1:
-        return _sum(abs(x), axis, keepdims=keepdims)
-    if ord == np.inf:
-        return _MAX(abs(x), axis, keepdims=keepdims)
-    raise UntraceableError(f"numpy.linalg.norm with ord={ord}")
-
-
-def _is_nan(x: Traced) -> Traced:
-    return elementwise("isnan", x)
-
-
-def _filled(x: Traced, value: Any) -> Traced:
-    return where(_is_nan(x), value, x) if x.kind == "f" else x
-
-
-def _known(options: Mapping[str, Any], **allowed: Any) -> None:
-    strange = {key: value for key, value in options.items() if key not in allowed and value is not None}
-    if strange:
-        raise UntraceableError(f"it passes {', '.join(strange)}")
 
 
 # Choices.
@@ -209,7 +82,7 @@ def _nan_to_num(
 ) -> Traced:
     largest = float(np.finfo(np.float32).max)
     x = where(x > largest, largest if posinf is None else posinf, x)
-    return _filled(where(x < -largest, -largest if neginf is None else neginf, x), nan)
+    return filled(where(x < -largest, -largest if neginf is None else neginf, x), nan)
 
 
 def _round(x: Traced, decimals: int = 0) -> Traced:
@@ -238,7 +111,7 @@ def _searchsorted(bins: Any, x: Any, side: str = "left") -> Traced:
     edges = np.asarray(bins, np.float64)
     # NaN comes last, and so does not lie below any edge.
     below = last < edges if side == "right" else last <= edges
-    return _sum(~below, -1)
+    return total(~below, -1)
 
 
 def _digitize(x: Traced, bins: Any, right: bool = False) -> Traced:
@@ -246,12 +119,12 @@ def _digitize(x: Traced, bins: Any, right: bool = False) -> Traced:
     if (np.diff(edges) > 0).all():
         return _searchsorted(edges, x, "left" if right else "right")
     last = x.inserted(x.ndim)
-    return _sum(last <= edges if right else last < edges, -1)
+    return total(last <= edges if right else last < edges, -1)
 
 
 def _isin(x: Traced, values: Any, **options: Any) -> Traced:
-    _known(options, assume_unique=None, kind=None)
-    found = _any(x.inserted(x.ndim) == np.ravel(values), -1)
+    known_only(options, assume_unique=None, kind=None)
+    found = any_of(x.inserted(x.ndim) == np.ravel(values), -1)
     return ~found if options.get("invert") else found
 
 
@@ -266,7 +139,7 @@ def _polyval(p: Any, x: Traced) -> Any:
 
 
 def _joined(arrays: Sequence[Any], axis: int = 0, **other: Any) -> Traced:
-    _known(other, dtype=None)
+    known_only(other, dtype=None)
     parts = list(arrays)
     traced = next(part for part in parts if isinstance(part, Traced))
     place = traced.axis(axis)
@@ -370,7 +243,7 @@ def _diff(x: Traced, n: int = 1, axis: int = -1) -> Traced:
 
 
 def _reshape(x: Traced, *shape: Any, **options: Any) -> Traced:
-    _known(options, order=None, newshape=None, shape=None)
+    known_only(options, order=None, newshape=None, shape=None)
     return x.reshaped(*(shape or (options.get("shape", options.get("newshape")),)))
 
 
@@ -404,9 +277,9 @@ def matmul(x: Any, y: Any) -> Traced:
 
 def _average(x: Traced, axis: Any = None, weights: Any = None) -> Traced:
     if weights is None:
-        return _mean(x, axis)
+        return mean(x, axis)
     known = np.asarray(weights, np.float64)
-    return elementwise("divide", _sum(x * known, axis), float(known.sum()))
+    return elementwise("divide", total(x * known, axis), float(known.sum()))
 
 
 def _skipping(method: Callable[..., Traced]) -> Callable[..., Traced]:
@@ -417,44 +290,43 @@ def _named(name: str) -> Callable[..., Traced]:
     return lambda x: elementwise(name, x)
 
 
-_MAX, _MIN = _extreme("ReduceMax", -np.inf), _extreme("ReduceMin", np.inf)
-_PTP: Callable[..., Traced] = lambda x, axis=None: _MAX(x, axis) - _MIN(x, axis)  # noqa: E731
+_PTP: Callable[..., Traced] = lambda x, axis=None: LARGEST(x, axis) - SMALLEST(x, axis)  # noqa: E731
 METHODS: dict[str, Callable[..., Any]] = {
     "abs": abs,
-    "all": _all,
-    "any": _any,
-    "argmax": _arg("ArgMax"),
-    "argmin": _arg("ArgMin"),
+    "all": all_of,
+    "any": any_of,
+    "argmax": place_of("ArgMax"),
+    "argmin": place_of("ArgMin"),
     "astype": _astype,
     "between": lambda x, left, right: (x >= left) & (x <= right),
     "clip": _clip,
     "copy": lambda x, *_, **__: x.like(x.term, x.kind),
-    "cumsum": _cumsum,
+    "cumsum": running_total,
     "dot": matmul,
-    "fillna": _filled,
+    "fillna": filled,
     "flatten": lambda x, *_: _ravel(x).like(_ravel(x).term, x.kind),
-    "isna": _is_nan,
-    "isnull": _is_nan,
+    "isna": is_nan,
+    "isnull": is_nan,
     "mask": lambda x, condition, other=np.nan: where(condition, other, x),
-    "max": _MAX,
-    "mean": _mean,
-    "min": _MIN,
-    "notna": lambda x: ~_is_nan(x),
-    "notnull": lambda x: ~_is_nan(x),
+    "max": LARGEST,
+    "mean": mean,
+    "min": SMALLEST,
+    "notna": lambda x: ~is_nan(x),
+    "notnull": lambda x: ~is_nan(x),
     "pow": lambda x, other: x**other,
-    "prod": _prod,
+    "prod": product,
     "ravel": _ravel,
     "repeat": _repeat,
     "reshape": _reshape,
     "round": _round,
     "squeeze": _squeeze,
-    "std": _std,
-    "sum": _sum,
+    "std": deviation,
+    "sum": total,
     "swapaxes": lambda x, a, b: np.swapaxes(x, a, b),
     "take": _take,
     "to_numpy": lambda x, *_, **__: x,
     "transpose": _transpose,
-    "var": _var,
+    "var": variance,
     "view": lambda x, *_: x,
     "where": lambda x, condition, other=np.nan: where(condition, x, other),
 }
@@ -463,8 +335,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
         "all", "any", "argmax", "argmin", "astype", "clip", "copy", "cumsum", "dot", "max", "mean", "min",
         "prod", "ravel", "repeat", "reshape", "round", "squeeze", "std", "sum", "take", "transpose", "var",
     )},
-    "amax": _MAX,
-    "amin": _MIN,
+    "amax": LARGEST,
+    "amin": SMALLEST,
     "around": _round,
     "average": _average,
     "column_stack": _column_stack,
@@ -480,16 +352,16 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "hstack": _hstack,
     "interp": _interp,
     "isin": _isin,
-    "median": _median,
+    "median": median,
     "nan_to_num": _nan_to_num,
-    "nanmax": _skipping(_MAX),
-    "nanmean": _skipping(_mean),
-    "nanmin": _skipping(_MIN),
-    "nanstd": _skipping(_std),
-    "nansum": _skipping(_sum),
-    "nanvar": _skipping(_var),
+    "nanmax": _skipping(LARGEST),
+    "nanmean": _skipping(mean),
+    "nanmin": _skipping(SMALLEST),
+    "nanstd": _skipping(deviation),
+    "nansum": _skipping(total),
+    "nanvar": _skipping(variance),
     "ndim": lambda x: x.ndim,
-    "norm": _norm,
+    "norm": norm,
     "ones_like": lambda x, *_, **__: _full_like(x, 1.0),
     "polyval": _polyval,
     "ptp": _PTP,
@@ -499,7 +371,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "select": _select,
     "shape": lambda x: x.shape,
     "sinc": lambda x: where(x == 0, 1.0, np.sin(np.pi * x) / where(x == 0, 1.0, np.pi * x)),
-    "sort": _sort,
+    "sort": ascending,
     "stack": _stack,
     "swapaxes": lambda x, a, b: x.transposed(_swapped(x.ndim, a, b)),
     "tile": _tile,
