@@ -35,6 +35,10 @@ REFUSED: Mapping[str, str] = {
     ),
     "OAS": _COVARIANCE,
     "OPTICS": _CLUSTERS,
+    "PatchExtractor": (
+        "it makes several rows of each image, so that the first axis of what it gives is not the batch's; cut "
+        "the patches before the model (sklearn.feature_extraction.image.extract_patches_2d)"
+    ),
     "ShrunkCovariance": _COVARIANCE,
     "SpectralBiclustering": _CLUSTERS,
     "SpectralClustering": _CLUSTERS,

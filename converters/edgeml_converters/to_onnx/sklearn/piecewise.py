@@ -5,8 +5,8 @@ columns at once, so that a thousand breakpoints take ten steps and no intermedia
 A breakpoint at which the function jumps is a piece of its own.
 
 The graph sees float32, scikit-learn float64. A float32 stands for the shortest decimal that rounds to it,
-unless no decimal is near a breakpoint that rounds to it: then the data has all digits, the breakpoint is
-taken from the data, and the float32 stands for the breakpoint.
+unless a breakpoint that is taken from the data rounds to it and is no decimal: then the data has all digits,
+and the float32 stands for the breakpoint.
 """
 
 from __future__ import annotations
@@ -30,19 +30,21 @@ class Piecewise:
     """A function of one column: k outputs, pieces 0 to m.
 
     at: float64[m], m > 0, never falling, where pieces 1 to m begin; after: bool[m], whether a piece begins
-    behind that number, not at it. Piece i is the sum over d of coefficients[i, d] * u**d in the unit
+    behind that number, not at it; of_data: bool[m], whether that number is a value of the data. Piece i is
+    the sum over d of coefficients[i, d] * u**d in the unit
     u = (x - origin[i]) * scale[i], with origin float32[m + 1], scale float64[m + 1], coefficients
     float64[m + 1, degree + 1, k].
     """
 
     at: Array
     after: Array
+    of_data: Array
     origin: Array
     scale: Array
     coefficients: Array
 
 
-def starts(at: Array, after: Array, maps: tuple[Map, ...] = ()) -> Array:
+def starts(at: Array, after: Array, of_data: Array, maps: tuple[Map, ...] = ()) -> Array:
     """float32[m]: the first value that lies at (or, where `after`, behind) each number.
 
     maps: what was done to the compared column before, see `origins`.
@@ -54,7 +56,7 @@ def starts(at: Array, after: Array, maps: tuple[Map, ...] = ()) -> Array:
         nearest = at.astype(np.float32)
         following = np.nextafter(nearest, np.float32(np.inf))
     decimal = np.array([float(str(value)) for value in nearest])
-    decimal = np.where(np.abs(decimal - at) <= _NOISE * np.abs(at), decimal, at)
+    decimal = np.where(of_data & (np.abs(decimal - at) > _NOISE * np.abs(at)), at, decimal)
     counts = np.where(after, decimal > at, decimal >= at)
     return np.where(counts, nearest, following)
 
@@ -94,7 +96,9 @@ def output(emitter: Emitter, values: str, index: int) -> str:
 def _places(emitter: Emitter, x: str, columns: Sequence[Piecewise]) -> str:
     """int64[n, c]: the piece of each value, counted through all columns."""
     compared, maps = _before_scaling(emitter, x, len(columns))
-    begin = [np.maximum.accumulate(starts(c.at, c.after, m)) for c, m in zip(columns, maps, strict=True)]
+    begin = [
+        np.maximum.accumulate(starts(c.at, c.after, c.of_data, m)) for c, m in zip(columns, maps, strict=True)
+    ]
     steps = max(len(b) for b in begin).bit_length()
     width = 2**steps - 1
     counts = np.array([len(c.at) + 1 for c in columns])
@@ -131,7 +135,8 @@ def _before_scaling(emitter: Emitter, x: str, width: int) -> tuple[str, list[tup
 def constant(values: Any) -> Piecewise:
     """A function that is those outputs everywhere, NaN at NaN."""
     both = np.stack([np.asarray(values, np.float64)] * 2)
-    return Piecewise(np.zeros(1), np.zeros(1, bool), np.zeros(2, np.float32), np.zeros(2), _raised(both, 1))
+    nowhere = np.zeros(1, bool)
+    return Piecewise(np.zeros(1), nowhere, nowhere, np.zeros(2, np.float32), np.zeros(2), _raised(both, 1))
 
 
 def _raised(values: Array, degree: int) -> Array:
@@ -165,6 +170,7 @@ def through_points(x: Array, y: Array, *, held: bool = True) -> Piecewise:
     return Piecewise(
         at=np.append(x, x[-1]),
         after=np.append(np.zeros(len(x), bool), True),
+        of_data=np.ones(len(x) + 1, bool),
         origin=np.concatenate([x[:1], origin, x[-1:], x[-1:]]).astype(np.float32),
         scale=np.concatenate([[0.0], scale, [0.0, 0.0]]),
         coefficients=coefficients,
@@ -172,12 +178,17 @@ def through_points(x: Array, y: Array, *, held: bool = True) -> Piecewise:
 
 
 def sampled(
-    breaks: Array, degree: int, evaluate_at: Callable[[Array], Array], *, inside_only: bool = False
+    breaks: Array,
+    of_data: Array,
+    degree: int,
+    evaluate_at: Callable[[Array], Array],
+    *,
+    inside_only: bool = False,
 ) -> Piecewise:
     """The piecewise polynomial of that degree that a function is, learnt from its own values.
 
-    breaks: float64[m] rising, m > 0; at each of them, and between two, the function is asked: evaluate_at
-    maps float64[q] to float64[q, k]. inside_only: NaN before the first and behind the last break.
+    breaks: float64[m] rising, m > 0, of_data: bool[m], see Piecewise; at each of them, and between two, the
+    function is asked: evaluate_at maps float64[q] to float64[q, k]. inside_only: NaN before the first and behind the last break.
     """
     widths = np.diff(breaks)
     left = widths[0] if len(widths) else 1.0
@@ -204,4 +215,4 @@ def sampled(
     origin[::2], scale[::2] = base, 1 / span
     origin[1::2] = breaks
     at, after = np.repeat(breaks, 2), np.tile([False, True], m)
-    return Piecewise(at, after, origin, scale, coefficients)
+    return Piecewise(at, after, np.repeat(of_data, 2), origin, scale, coefficients)

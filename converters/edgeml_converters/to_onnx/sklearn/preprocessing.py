@@ -10,9 +10,11 @@ from edgeml_converters.to_onnx.sklearn.emitter import ML, Emitter, Rules
 from edgeml_converters.to_onnx.sklearn.encoders import one_hot
 from edgeml_converters.to_onnx.sklearn.origins import Map
 from edgeml_converters.to_onnx.sklearn.piecewise import has_maps, starts
+from edgeml_converters.to_onnx.sklearn.terms import Term
 from edgeml_converters.to_onnx.sklearn.trees import unscaled
 
 _FLOAT = 1  # onnx.TensorProto.FLOAT
+_NO_LENGTH = 10 * float(np.finfo(np.float64).eps)  # rows of less stay as they are, in scikit-learn too
 _SHOWS = 1e-6  # of a scaled value, which is about 1
 
 
@@ -80,22 +82,16 @@ def _clip(emitter: Emitter, x: str, low: float, high: float) -> str:
 
 def _normalizer(emitter: Emitter, model: Any, x: str) -> str:
     # Of the values over the largest of their row: squares and sums of what float32 holds may be beyond it.
-    axis = emitter.constant([1], "int64")
-    largest = emitter.add("ReduceMax", emitter.add("Abs", x), axis, keepdims=1)
-    y = emitter.add("Div", x, _without_zero(emitter, largest))
+    rows, axis = Term(emitter, x), emitter.constant([1], "int64")
+    largest = Term(emitter, emitter.add("ReduceMax", abs(rows).name, axis, keepdims=1))
+    shares = rows / largest.equals(0.0).choose(1.0, largest)
     if model.norm == "max":
-        return y
-    if model.norm == "l2":
-        size = emitter.add("Sqrt", emitter.sum(emitter.add("Mul", y, y)))
+        size = largest.of([1.0])
+    elif model.norm == "l2":
+        size = Term(emitter, emitter.sum((shares * shares).name)).sqrt()
     else:
-        size = emitter.sum(emitter.add("Abs", y))
-    return emitter.add("Div", y, _without_zero(emitter, size))
-
-
-def _without_zero(emitter: Emitter, x: str) -> str:
-    """Divisors, with 1 for 0."""
-    zero = emitter.add("Equal", x, emitter.constant([0.0]))
-    return emitter.add("Where", zero, emitter.constant([1.0]), x)
+        size = Term(emitter, emitter.sum(abs(shares).name))
+    return (largest * size < _NO_LENGTH).choose(rows, shares / (size + largest.equals(0.0).as_float())).name
 
 
 def _polynomial_features(emitter: Emitter, model: Any, x: str) -> str:
@@ -136,7 +132,8 @@ def _k_bins_discretizer(emitter: Emitter, model: Any, x: str) -> str:
         columns = np.repeat(np.arange(len(inner)), [len(edges) for edges in inner])
         edges = np.concatenate(inner)
         if model.strategy == "quantile" and not has_maps(emitter, x):
-            values, begin = emitter.columns(x, columns), starts(edges, np.zeros(len(edges), bool))
+            always = np.ones(len(edges), bool)
+            values, begin = emitter.columns(x, columns), starts(edges, ~always, always)
             passed = emitter.add("GreaterOrEqual", values, emitter.constant(begin[None]))
         else:
             # x >= e is x > the largest number below e.

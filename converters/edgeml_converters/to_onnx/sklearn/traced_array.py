@@ -218,6 +218,8 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     # Indexing.
 
     def __getitem__(self, key: Any) -> Traced:
+        if isinstance(key, str):
+            raise UntraceableError(f"it asks an array for column {key!r}")
         place, result = 0, self
         items = self._expanded(key)
         for item in items:

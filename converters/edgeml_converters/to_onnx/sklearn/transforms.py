@@ -75,6 +75,7 @@ def _shares(quantiles: Array, references: Array, *, normal: bool) -> Piecewise:
     return Piecewise(
         at=at,
         after=after.astype(bool),
+        of_data=at == left,
         origin=np.append(origin[:1], origin),
         scale=np.append(0.0, scale),
         coefficients=np.stack([below, above], axis=2),
@@ -127,8 +128,11 @@ def _spline_transformer(emitter: Emitter, model: Any, x: str) -> str:
         inner = spline.t[degree : len(spline.t) - degree]
         ends = inner if model.extrapolation in ("periodic", "error", "continue") else spline.t
         ends = np.unique(ends)
+        data = inner if isinstance(model.knots, str) and model.knots == "quantile" else inner[[0, -1]]
         only = model.extrapolation == "error" or (model.extrapolation == "constant" and degree == 0)
-        pieces.append(piecewise.sampled(ends, max(degree, 1), values_of(column), inside_only=only))
+        pieces.append(
+            piecewise.sampled(ends, np.isin(ends, data), max(degree, 1), values_of(column), inside_only=only)
+        )
     if periodic:
         x = _wrapped(emitter, x, model)
     y = evaluate(emitter, x, pieces)
