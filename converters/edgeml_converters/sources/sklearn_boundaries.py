@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from edgeml_converters.model import Boundaries, Data, TrainedModel, take_rows
+from edgeml_converters.sources.sklearn_cells import cell_rows
 from edgeml_converters.sources.sklearn_rows import as_fitted, framework_rows, quiet_names
 from edgeml_converters.sources.sklearn_structure import children
 from edgeml_converters.sources.sklearn_trees import trees_of
-from edgeml_runtime.signature import Array
+from edgeml_runtime.signature import Array, Signature, TensorSpec
 
 BASE_ROWS = 200  # ordinary rows that lend their other values
 
@@ -51,26 +52,54 @@ class _Edges:
 def boundary_rows(model: TrainedModel, x: Any, limit: int) -> Boundaries | None:
     """At most `limit` rows on the model's decisions, made from the first rows of x; None where it has none.
 
-    x: rows as callers pass them; the result: float64[n, features], or a frame for a table. Thresholds that no
-    other row shows are kept first.
+    x: rows as callers pass them; the result: float64[n, features], a frame, or object[n, columns] of a table.
+    Thresholds that no other row shows are kept first.
     """
-    if model.signature.encodes and not model.signature.columns:
-        return None  # documents, records and sets have no threshold of their own
+    signature = model.signature
+    if signature.encodes and not signature.columns:
+        return None  # documents, records, sets: nothing lies between two of them
     base = framework_rows(model, take_rows(x, np.arange(min(BASE_ROWS, len(Data(x))))))
-    base = base if hasattr(base, "iloc") else np.asarray(base, np.float64)
-    count, width = base.shape
+    base = base if hasattr(base, "iloc") or signature.columns else np.asarray(base, np.float64)
+    width = base.shape[1]
     with quiet_names(), np.errstate(all="ignore"):
         found = list(_visit(model.model, base, [_Column(i) for i in range(width)], model.model))
-    if any(spec.allow_nan and spec.encoding is None for spec in model.signature.inputs):
-        found += [_Edges(np.array([i % count]), i, np.array([np.nan])) for i in range(width)]
+    places = _places(signature, width)
+    found = [edges for edges in found if edges.column in places]
+    gaps = (place for place, spec in places.items() if spec.allow_nan)
+    found += [_Edges(np.array([place % len(base)]), place, np.array([np.nan])) for place in gaps]
+    cells = cell_rows(model, base)
+    count = 0 if cells is None else len(cells)
+    made, total = _rows_of(found, base, limit - count)
+    parts = [part for part in (made, cells) if part is not None]
+    return Boundaries(_stacked(parts), total + count) if parts else None
+
+
+def _places(signature: Signature, width: int) -> dict[int, TensorSpec]:
+    """The columns that hold numbers, each with the input that it is part of."""
+    if not signature.columns:
+        return dict.fromkeys(range(width), signature.inputs[0])
+    by_name = {spec.source_name: spec for spec in signature.inputs if spec.encoding is None}
+    return {place: by_name[name] for place, name in enumerate(signature.columns) if name in by_name}
+
+
+def _rows_of(found: Sequence[_Edges], base: Any, limit: int) -> tuple[Any, int]:
+    """At most `limit` rows of those edges, and how many there are."""
     if not found:
-        return None
+        return None, 0
     rows, columns, values = _neighbours(found)
     total = len(rows)
     if total > limit:
         kept = _spread(columns, values, limit)
         rows, columns, values = rows[kept], columns[kept], values[kept]
-    return Boundaries(_placed(base, rows, columns, values), total)
+    return _placed(base, rows, columns, values), total
+
+
+def _stacked(parts: Sequence[Any]) -> Any:
+    if not hasattr(parts[0], "iloc"):
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    from pandas import concat
+
+    return concat(list(parts), ignore_index=True)
 
 
 def _visit(estimator: Any, rows: Any, columns: _Columns, model: Any) -> Iterator[_Edges]:
@@ -284,8 +313,8 @@ def _placed(base: Any, rows: Array, columns: Array, values: Array) -> Any:
     made = base.iloc[rows].reset_index(drop=True)
     for column in np.unique(columns):
         chosen = np.flatnonzero(columns == column)
-        name = made.columns[column]
-        if made[name].dtype.kind in "fiub":
-            made[name] = made[name].astype(np.float64)
-            made.iloc[chosen, column] = values[chosen]
+        if made.dtypes.iloc[column].kind in "fiub":
+            numbers = made.iloc[:, column].to_numpy(np.float64, copy=True)
+            numbers[chosen] = values[chosen]
+            made.isetitem(column, numbers)
     return made

@@ -134,6 +134,7 @@ def _walk(estimator: Any, view: _View, found: list[Reading]) -> _View:
         return _View((_Seen(),), alike=True)
     if hasattr(estimator, "get_support"):
         _refuse_missing(estimator, view, found)
+        found += [Reading(seen.column, numbers=True) for seen in view.columns if seen.column is not None]
         return view.pick(estimator.get_support(indices=True))
     if kind in ("SimpleImputer", "MissingIndicator"):
         return _walk_imputer(estimator, view, found)
