@@ -76,6 +76,12 @@ def _inverse_covariance(data: str) -> Array:
     return inverse
 
 
+def _longer_words(x: Array, y: Array) -> tuple[Array, Array]:
+    return x, np.array(["Barolo wine", "Grignolino", "Barbera"])[
+        y
+    ]  # scikit-learn wants the longest among them
+
+
 def _with_an_empty_column(x: Array, y: Array) -> tuple[Array, Array]:
     x = missing(x, y)[0]
     x[:, 4] = np.nan
@@ -138,7 +144,7 @@ SPECIMENS: dict[str, Builder] = {
         _regressor(leaf_size=4, metric="manhattan", n_neighbors=4), "digits", _few_counts
     ),
     "k-neighbors-tied-balls": _split(
-        _regressor(algorithm="ball_tree", leaf_size=4, metric="canberra"), "digits", _few_counts
+        _regressor(algorithm="ball_tree", leaf_size=4, metric="manhattan"), "digits", _few_counts
     ),
     "radius-neighbors": _split(
         lambda: scaled("neighbors.RadiusNeighborsClassifier", radius=2.2, outlier_label=1), "wine"
@@ -157,6 +163,36 @@ SPECIMENS: dict[str, Builder] = {
         lambda: scaled("neighbors.RadiusNeighborsClassifier", radius=2.2, outlier_label=[0, 1], p=1),
         "iris",
         two_targets,
+    ),
+    "radius-neighbors-outsiders": _split(
+        lambda: scaled("neighbors.RadiusNeighborsClassifier", radius=2.2, outlier_label="unknown"),
+        "wine",
+        _longer_words,
+    ),
+    "radius-neighbors-outsiders-targets": _split(
+        lambda: scaled("neighbors.RadiusNeighborsClassifier", radius=0.6, outlier_label=[1, -7]),
+        "iris",
+        two_targets,
+    ),
+    "radius-neighbors-brute": _split(
+        lambda: scaled(
+            "neighbors.RadiusNeighborsClassifier", radius=3, outlier_label=-1, algorithm="brute", p=1
+        ),
+        "wine",
+    ),
+    "radius-neighbors-brute-class": _split(
+        lambda: scaled(
+            "neighbors.RadiusNeighborsClassifier", radius=3, outlier_label=1, algorithm="brute", p=1
+        ),
+        "wine",
+    ),
+    "radius-neighbors-integers": _split(
+        lambda: new("neighbors.RadiusNeighborsRegressor", radius=3), "digits", _few_counts
+    ),
+    "radius-neighbors-integer-targets": _split(
+        lambda: new("neighbors.RadiusNeighborsRegressor", radius=1),
+        "digits",
+        lambda x, y: (x[:, 18:26] // 3, y),
     ),
     "radius-neighbors-regressor": _split(
         lambda: new("neighbors.RadiusNeighborsRegressor", radius=0.12), "diabetes"

@@ -110,10 +110,8 @@ def _classes(model: Any, name: str, outputs: list[TensorSpec], methods: list[Met
     targets = targets_of(model)
     answer = answer_to_a_row(model, "predict")
     tables: tuple[ClassLabels, ...]
-    if targets == "one":
-        tables = (_labels(_as_answered(model.classes_, answer), name),)
-    elif isinstance(model.classes_, list):
-        tables = tuple(_labels(_as_answered(classes, answer), name) for classes in _in_order(model))
+    if targets == "one" or isinstance(model.classes_, list):
+        tables = tuple(_labels(_as_answered(classes, answer), name) for classes in _predicted(model))
     else:
         tables = (_labels(np.array([0, 1], answer.dtype), name),) * answer.shape[1]
     columns = answer.shape[1:] if targets == "one" else (len(tables),)
@@ -127,8 +125,8 @@ def _classes(model: Any, name: str, outputs: list[TensorSpec], methods: list[Met
         methods.append(Method("predict_proba", ("probabilities",)))
         return
     specs = [
-        TensorSpec(f"probabilities_{i}", "float32", (None, len(table.values)))
-        for i, table in enumerate(tables)
+        TensorSpec(f"probabilities_{i}", "float32", (None, len(classes)))
+        for i, classes in enumerate(_in_order(model))
     ]
     outputs += specs
     methods.append(Method("predict_proba", tuple(s.name for s in specs), returns="list"))
@@ -139,6 +137,18 @@ def _as_answered(classes: Any, answer: Array) -> Array:
     known, numbers = np.asarray(classes), "biuf"
     both = known.dtype.kind in numbers and answer.dtype.kind in numbers
     return known.astype(answer.dtype) if both else known
+
+
+def _predicted(model: Any) -> list[Array]:
+    """What the label of each target may be: a class, or what rows without neighbours get and no class is."""
+    tables = _in_order(model) if isinstance(model.classes_, list) else [model.classes_]
+    last = final_estimator(model)
+    if type(last).__name__ != "RadiusNeighborsClassifier" or last.outlier_label_ is None:
+        return tables
+    return [
+        classes if label in classes else np.append(classes, label)
+        for classes, label in zip(tables, last.outlier_label_, strict=True)
+    ]
 
 
 def _in_order(model: Any) -> list[Array]:

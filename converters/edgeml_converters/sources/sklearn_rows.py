@@ -124,6 +124,7 @@ def quiet_names() -> Iterator[None]:
         warnings.filterwarnings("ignore", r"X does not have valid feature names", UserWarning)
         warnings.filterwarnings("ignore", r"Data was converted to boolean for metric", UserWarning)
         warnings.filterwarnings("ignore", r"One or more samples have no neighbors", UserWarning)
+        warnings.filterwarnings("ignore", r"invalid value encountered in cast", RuntimeWarning)
         warnings.filterwarnings("ignore", r"Outlier label .* is not in training classes", UserWarning)
         warnings.filterwarnings("ignore", r"X has feature names, but", UserWarning)
         yield

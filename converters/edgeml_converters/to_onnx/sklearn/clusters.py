@@ -130,12 +130,6 @@ def _known_pooling(model: Any) -> str | None:
     )
 
 
-def _has_centres(model: Any) -> str | None:
-    if hasattr(model, "cluster_centers_"):
-        return None
-    return "affinity='precomputed' leaves no centres that new rows could be near to; use euclidean"
-
-
 _K_MEANS = ("KMeans", "MiniBatchKMeans")
 RULES = Rules(
     transform={
@@ -148,5 +142,5 @@ RULES = Rules(
         "Birch": _birch,
         "BisectingKMeans": _bisected,
     },
-    limits={"AffinityPropagation": _has_centres, "FeatureAgglomeration": _known_pooling},
+    limits={"FeatureAgglomeration": _known_pooling},
 )

@@ -59,7 +59,8 @@ def _as_on_a_heap(
     """The neighbours again, for batches in which more than `count` rows are as near as the last."""
     last = emitter.columns(near, [count - 1])
     within = emitter.add("Cast", emitter.add("LessOrEqual", reduced, last), to=INT64)
-    most = emitter.add("ReduceMax", emitter.sum(within), keepdims=0)
+    everything = emitter.constant([0, 1], "int64")
+    most = emitter.add("ReduceMax", emitter.sum(within), everything, keepdims=0)
     tied = emitter.add("Greater", most, emitter.constant(count, "int64"))
     turns = emitter.add("Cast", tied, to=INT64)
     order = _order(emitter, model, x, turns)
@@ -77,7 +78,7 @@ def _as_on_a_heap(
         pushes = body.add("Less", turn, double(body, [_FAR]))
         sunk, moved = _sunk(body, heap, places, value, place, count)
         heap, places = body.add("Where", pushes, sunk, heap), body.add("Where", pushes, moved, places)
-        any_pushes = body.add("ReduceMax", body.add("Cast", pushes, to=INT64), keepdims=0)
+        any_pushes = body.add("ReduceMax", body.add("Cast", pushes, to=INT64), everything, keepdims=0)
         done = body.add("Max", done, turn)
         return body.add("Cast", any_pushes, to=BOOL), [heap, places, done]
 
