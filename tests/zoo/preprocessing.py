@@ -54,19 +54,27 @@ def _polynomials(*degree: Any, **parameters: Any) -> Any:
     return new("preprocessing.PolynomialFeatures", *degree, **parameters)
 
 
+_SELECTORS: dict[str, tuple[str, dict[str, Any]]] = {
+    "select-best": ("SelectKBest", {"k": 2}),
+    "select-percentile": ("SelectPercentile", {"percentile": 20}),
+    "select-false-positives": ("SelectFpr", {"alpha": 1e-40}),
+    "select-false-discoveries": ("SelectFdr", {"alpha": 1e-30}),
+    "select-family-wise": ("SelectFwe", {"alpha": 1e-30}),
+    "select-any": ("GenericUnivariateSelect", {"mode": "k_best", "param": 2}),
+    "select-varied": ("VarianceThreshold", {"threshold": 100.0}),
+}
+
+
+def _selector(path: str, parameters: dict[str, Any]) -> Any:
+    return new(f"feature_selection.{path}", **parameters)
+
+
+def _selected(path: str, parameters: dict[str, Any]) -> Builder:
+    return fit(lambda: _selector(path, parameters), "wine")
+
+
 def _selectors() -> Any:
-    return new(
-        "pipeline.FeatureUnion",
-        [
-            ("best", new("feature_selection.SelectKBest", k=2)),
-            ("percentile", new("feature_selection.SelectPercentile", percentile=20)),
-            ("false", new("feature_selection.SelectFpr", alpha=1e-40)),
-            ("discovery", new("feature_selection.SelectFdr", alpha=1e-30)),
-            ("family", new("feature_selection.SelectFwe", alpha=1e-30)),
-            ("any", new("feature_selection.GenericUnivariateSelect", mode="k_best", param=2)),
-            ("varied", new("feature_selection.VarianceThreshold", threshold=100.0)),
-        ],
-    )
+    return new("pipeline.FeatureUnion", [(name, _selector(*found)) for name, found in _SELECTORS.items()])
 
 
 _SCALERS: dict[str, Builder] = {
@@ -112,6 +120,7 @@ _BINS: dict[str, Builder] = {
 SPECIMENS: dict[str, Builder] = {
     **_SCALERS,
     **_BINS,
+    **{name: _selected(*found) for name, found in _SELECTORS.items()},
     "polynomial": fit(lambda: _polynomials(3), "iris"),
     "polynomial-interactions": fit(lambda: _polynomials(2, interaction_only=True, order="F"), "wine"),
     "polynomial-degrees": fit(lambda: _polynomials((2, 3), include_bias=False), "iris"),

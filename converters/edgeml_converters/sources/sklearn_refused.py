@@ -36,8 +36,8 @@ REFUSED: Mapping[str, str] = {
     "OAS": _COVARIANCE,
     "OPTICS": _CLUSTERS,
     "PatchExtractor": (
-        "it makes several rows of each image, so that the first axis of what it gives is not the batch's; cut "
-        "the patches before the model (sklearn.feature_extraction.image.extract_patches_2d)"
+        "it makes several rows of each image, so that the first axis of what it gives is not the batch's; "
+        "cut the patches before the model (sklearn.feature_extraction.image.extract_patches_2d)"
     ),
     "ShrunkCovariance": _COVARIANCE,
     "SpectralBiclustering": _CLUSTERS,

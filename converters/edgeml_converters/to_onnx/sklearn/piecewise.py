@@ -188,7 +188,8 @@ def sampled(
     """The piecewise polynomial of that degree that a function is, learnt from its own values.
 
     breaks: float64[m] rising, m > 0, of_data: bool[m], see Piecewise; at each of them, and between two, the
-    function is asked: evaluate_at maps float64[q] to float64[q, k]. inside_only: NaN before the first and behind the last break.
+    function is asked: evaluate_at maps float64[q] to float64[q, k]. inside_only: NaN before the first and
+    behind the last break.
     """
     widths = np.diff(breaks)
     left = widths[0] if len(widths) else 1.0
