@@ -36,7 +36,7 @@ def run_demo(folder: Path, device: str, *, console: Console | None, progress: Pr
     Raises MissingDependencyError with the pip line where a framework is absent, InputError for a device that
     does not exist or a folder that cannot be written.
     """
-    missing = missing_modules(("sklearn", "skl2onnx", "tensorflow", "onnxruntime", "ai_edge_litert"))
+    missing = missing_modules(("sklearn", "tensorflow", "onnxruntime", "ai_edge_litert"))
     if missing:
         raise MissingDependencyError(f"the demo needs {', '.join(missing)}: pip install 'edgeml[all]'")
     profile = load_device(device)

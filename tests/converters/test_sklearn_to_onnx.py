@@ -222,8 +222,45 @@ def test_foreign_class_is_refused():
         pass
 
     reason = reasons_for(Mine(max_iter=1000))
-    assert reason.endswith("not in scikit-learn; what it computes is not known")
     assert reason.startswith("model (Mine): is defined in ")
+    for way_out in ("FunctionTransformer", "skl2onnx.update_registered_converter", "leave it outside"):
+        assert way_out in reason
+
+
+def test_a_class_with_a_registered_converter():
+    from skl2onnx import update_registered_converter
+    from skl2onnx.algebra.onnx_ops import OnnxMul, OnnxSub
+    from skl2onnx.common.data_types import FloatTensorType
+    from sklearn.base import BaseEstimator, TransformerMixin
+    from sklearn.linear_model import RidgeClassifier
+    from sklearn.pipeline import make_pipeline
+
+    class PCA(TransformerMixin, BaseEstimator):
+        """Not scikit-learn's: a class of that name has a rule, this one must not get it."""
+
+        def fit(self, x, y=None):
+            self.low_, self.n_features_in_ = np.asarray(x).min(axis=0), np.shape(x)[1]
+            return self
+
+        def transform(self, x):
+            return (np.asarray(x) - self.low_) * 2.0
+
+    def shapes(operator: Any) -> None:
+        operator.outputs[0].type = FloatTensorType([None, operator.raw_operator.n_features_in_])
+
+    def convert_it(scope: Any, operator: Any, container: Any) -> None:
+        opset = container.target_opset
+        apart = OnnxSub(operator.inputs[0], operator.raw_operator.low_.astype(np.float32), op_version=opset)
+        twice = OnnxMul(apart, np.array([2.0], np.float32), op_version=opset, output_names=operator.outputs)
+        twice.add_to(scope, container)
+
+    x, y = zoo_data("wine")
+    model = make_pipeline(PCA(), RidgeClassifier()).fit(x, y)
+    assert "register a converter" in reasons_for(model, "wine")
+    update_registered_converter(PCA, "TestsOwnPCA", shapes, convert_it)
+    described = SOURCE.describe(model, "own")
+    assert CONVERTER.offers(described) == {"float32": None}
+    assert_same(described, CONVERTER.convert(described, "float32", None), x)
 
 
 def test_other_schemes_are_refused():

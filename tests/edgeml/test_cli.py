@@ -371,7 +371,7 @@ sys.exit(main(sys.argv[2:]))
     ("blocked", "more", "message"),
     [
         ("sklearn", [], "sklearn models need sklearn: pip install 'edgeml-converters[sklearn]'"),
-        ("skl2onnx", [], "onnx from sklearn needs skl2onnx: pip install 'edgeml-converters[sklearn]'"),
+        ("onnx", [], "onnx from sklearn needs onnx: pip install 'edgeml-converters[sklearn]'"),
         ("onnxruntime", [], "pip install 'edgeml-runtime[onnx]'"),
         ("pyarrow", ["--data", "rows.parquet"], "reading rows.parquet needs pyarrow: pip install pyarrow"),
     ],

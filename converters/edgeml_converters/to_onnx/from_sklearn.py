@@ -1,4 +1,4 @@
-"""scikit-learn to ONNX, float32: our rules for each estimator, skl2onnx for those without one.
+"""scikit-learn to ONNX, float32: a rule for each estimator.
 
 The graph has what the signature says and nothing else: labels as int64 class indices, probabilities,
 predictions or transformed rows in float32. The same model gives the same bytes.
@@ -13,8 +13,8 @@ from edgeml_converters.model import Artifact, TrainedModel
 from edgeml_converters.registry import Calibration, Converter
 from edgeml_converters.to_onnx.sklearn.coverage import step_coverage
 from edgeml_converters.to_onnx.sklearn.emitter import Emitter
-from edgeml_converters.to_onnx.sklearn.fallback import FALLBACK, OPSETS
 from edgeml_converters.to_onnx.sklearn.inputs import declare_inputs
+from edgeml_converters.to_onnx.sklearn.registered import OPSETS, RULES_BY_ROLE
 from edgeml_converters.to_onnx.sklearn.roles import roles_of
 from edgeml_converters.to_onnx.sklearn.rules import all_rules
 from edgeml_runtime.errors import ConversionError, UnsupportedModelError
@@ -42,7 +42,7 @@ def _convert(model: TrainedModel, scheme: str, calibration: Calibration | None) 
     reason = offered[scheme]
     if reason is not None:
         raise UnsupportedModelError(f"{model.name} cannot be converted: {reason}")
-    emitter = Emitter(all_rules(), FALLBACK)
+    emitter = Emitter(all_rules(), RULES_BY_ROLE)
     outputs = _emit(emitter, model, declare_inputs(emitter, model.signature))
     content = serialize(emitter, outputs, model.signature)
     return Artifact("onnx", scheme, content, model.signature)
@@ -159,7 +159,7 @@ CONVERTER = Converter(
     name="sklearn-to-onnx",
     source="sklearn",
     target="onnx",
-    requires=("sklearn", "onnx", "skl2onnx"),
+    requires=("sklearn", "onnx"),
     extra="sklearn",
     offers=_offers,
     convert=_convert,

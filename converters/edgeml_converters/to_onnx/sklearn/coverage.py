@@ -8,12 +8,10 @@ from typing import Any
 
 from edgeml_converters.model import TrainedModel
 from edgeml_converters.sources.sklearn_structure import children, estimators
-from edgeml_converters.to_onnx.sklearn.emitter import Rules
-from edgeml_converters.to_onnx.sklearn.fallback import skl2onnx_takes
+from edgeml_converters.to_onnx.sklearn.emitter import Rules, has_rules
+from edgeml_converters.to_onnx.sklearn.registered import lacking
 from edgeml_converters.to_onnx.sklearn.roles import roles_of
 from edgeml_converters.to_onnx.sklearn.rules import all_rules
-
-_KNOWN = ("sklearn", "lightgbm", "xgboost", "catboost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +38,13 @@ def step_coverage(model: TrainedModel) -> tuple[StepCoverage, ...]:
 def _refused(model: Any, role: str, rules: Rules, path: str) -> Iterator[StepCoverage]:
     """The estimators that no rule takes in the roles in which they are called."""
     kind = type(model).__name__
-    if type(model).__module__.partition(".")[0] not in _KNOWN:
-        where = f"is defined in {type(model).__module__}, not in scikit-learn; "
-        yield StepCoverage(path, kind, where + "what it computes is not known")
-        return
-    if kind not in getattr(rules, role):
-        reason = skl2onnx_takes(model, role)
+    if not has_rules(model):
+        reason = lacking(model, role)
         if reason:
             yield StepCoverage(path, kind, reason)
+        return
+    if kind not in getattr(rules, role):
+        yield StepCoverage(path, kind, f"there is no rule to {role.replace('_', ' ')} with it")
         return
     limit = (rules.inverse_limits if role == "inverse" else rules.limits).get(kind)
     reason = limit(model) if limit else None

@@ -89,12 +89,12 @@ class Rules:
 class Emitter:
     """Collects nodes and constants. Names follow from the order of calls: equal models give equal bytes."""
 
-    def __init__(self, rules: Rules, fallback: Mapping[str, Rule] | None = None) -> None:
-        """`fallback`: by role, for classes that have no rule of their own."""
+    def __init__(self, rules: Rules, registered: Mapping[str, Rule] | None = None) -> None:
+        """`registered`: by role, for classes that are not scikit-learn's."""
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
         self._rules = rules
-        self._fallback = fallback
+        self._registered = registered or {}
         self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self.origins: dict[str, Origins] = {}
         # Of tables: the values that the codes in a tensor's columns stand for, None where they are numbers;
@@ -318,13 +318,17 @@ class Emitter:
         return name
 
     def _rule(self, role: str, estimator: Any) -> Rule:
-        rules: Mapping[str, Rule] = getattr(self._rules, role)
         name = type(estimator).__name__
-        if name in rules:
-            return rules[name]
-        if self._fallback is None or role not in self._fallback:
+        rules: Mapping[str, Rule] = getattr(self._rules, role)
+        rule = rules.get(name) if has_rules(estimator) else self._registered.get(role)
+        if rule is None:
             raise UnsupportedModelError(f"{name} has no rule to {role}")
-        return self._fallback[role]
+        return rule
+
+
+def has_rules(estimator: Any) -> bool:
+    """Whether a class is of a package whose classes have rules; another's may have the same name."""
+    return type(estimator).__module__.partition(".")[0] in ("sklearn", "lightgbm", "xgboost", "catboost")
 
 
 def _rename(node: Any, prefix: str, inputs: Mapping[str, str]) -> None:

@@ -1,13 +1,17 @@
-"""skl2onnx for the estimators that have no rule of ours: one estimator's graph, put into ours."""
+"""Classes of users' own, through the converters that they registered with skl2onnx in this process.
+
+`skl2onnx.update_registered_converter(cls, ...)` is how custom steps are taught to ONNX; such a class is taken as
+it is there, and parity judges it like everything else.
+"""
 
 from __future__ import annotations
 
+import sys
 import warnings
 from typing import Any
 
 import numpy as np
 
-from edgeml_converters.sources.sklearn_structure import estimators
 from edgeml_converters.to_onnx.sklearn.emitter import ML, Classified, Emitter, Rule
 from edgeml_runtime.errors import ConversionError
 
@@ -16,29 +20,28 @@ OPSETS = {"": 18, ML: 3}
 
 
 _DOMAINS = ("", "ai.onnx", ML, "com.microsoft")
-# Measured with skl2onnx 1.20: graphs that no engine opens, or other labels than the model's.
-_REFUSED = {
-    "KNNImputer": "its graph needs a distance that leaves out NaN, which is no ONNX operator",
-    "TunedThresholdClassifierCV": "its threshold cannot be converted; compile its estimator_",
-}
+
+_ROLES = ("transform", "regress", "classify", "cluster")
 
 
-def skl2onnx_takes(model: Any, role: str) -> str | None:
-    """None where skl2onnx has converters for the estimator and all nested in it, else the reason."""
+def is_registered(estimator: Any) -> bool:
+    """Whether skl2onnx was told in this process how to convert exactly that class."""
+    if "skl2onnx" not in sys.modules:  # nobody can have registered anything
+        return False
     from skl2onnx._supported_operators import sklearn_operator_name_map
 
-    refused = _REFUSED.get(type(model).__name__)
-    if refused:
-        return refused
-    if role == "inverse":
-        return "its inverse_transform is not translated"
-    if role == "classify_many":
-        return "no converter gives several targets for it"
-    for path, estimator in estimators(model, "it"):
-        if type(estimator) not in sklearn_operator_name_map:
-            inner = "" if path == "it" else f" inside it ({type(estimator).__name__})"
-            return f"no converter takes it{inner}"
-    return None
+    return type(estimator) in sklearn_operator_name_map
+
+
+def lacking(estimator: Any, role: str) -> str | None:
+    """Why a class that is not scikit-learn's cannot be converted; None where its converter is registered."""
+    if not is_registered(estimator):
+        return (
+            f"is defined in {type(estimator).__module__}, not in scikit-learn, so what it computes is not "
+            "known; rewrite it as a FunctionTransformer or with scikit-learn's steps, register a converter "
+            "for it with skl2onnx.update_registered_converter, or leave it outside of the model"
+        )
+    return None if role in _ROLES else f"a converter registered with skl2onnx cannot {role}"
 
 
 def _nodes(emitter: Emitter, model: Any, x: str) -> list[str]:
@@ -103,7 +106,7 @@ def _cluster(emitter: Emitter, model: Any, x: str) -> str:
     return emitter.add("Reshape", label, emitter.constant([-1], "int64"))
 
 
-FALLBACK: dict[str, Rule] = {
+RULES_BY_ROLE: dict[str, Rule] = {
     "transform": _matrix,
     "regress": _matrix,
     "classify": _classify,
