@@ -42,11 +42,15 @@ _Columns = Sequence[_Column | None]  # None: made of several columns, no way bac
 
 @dataclass(frozen=True, slots=True)
 class _Edges:
-    """Values float64[m] of one of the model's columns, each for the base row of that index."""
+    """Values float64[m] of one of the model's columns, each for the base row of that index.
+
+    of_data: values of the training rows, of which a float32 is one even where they have more digits.
+    """
 
     rows: Array
     column: int
     values: Array
+    of_data: bool = False
 
 
 def boundary_rows(model: TrainedModel, x: Any, limit: int) -> Boundaries | None:
@@ -199,7 +203,8 @@ def _own_edges(estimator: Any, rows: Any, columns: _Columns) -> Iterator[_Edges]
         finite = np.unique(np.asarray(values, np.float64))
         finite = finite[np.isfinite(finite)]
         if column is not None and len(finite):
-            yield _Edges(np.arange(len(finite)) % len(rows), column.index, column.original(finite))
+            places, of_data = np.arange(len(finite)) % len(rows), _of_data(estimator) and not column.back
+            yield _Edges(places, column.index, column.original(finite), of_data)
     trees = list(trees_of(estimator))
     if trees:
         matrix = _numbers(rows)
@@ -260,6 +265,12 @@ def _tree_edges(
             yield _Edges(bases[chosen], column.index, column.original(threshold[nodes[chosen]]))
 
 
+def _of_data(estimator: Any) -> bool:
+    """Whether it jumps at training values: where several quantiles, or an edge between bins, are one."""
+    quantile_bins = hasattr(estimator, "bin_edges_") and getattr(estimator, "strategy", "") == "quantile"
+    return quantile_bins or hasattr(estimator, "quantiles_") or hasattr(estimator, "X_thresholds_")
+
+
 def _values(estimator: Any, width: int) -> Iterator[tuple[int, Any]]:
     """(feature, values) at which an estimator other than a tree changes what it does."""
     for attribute in ("bin_edges_", "categories_"):
@@ -271,12 +282,14 @@ def _values(estimator: Any, width: int) -> Iterator[tuple[int, Any]]:
         if isinstance(learned, np.ndarray) and learned.shape[-1:] == (width,):
             yield from ((feature, np.atleast_2d(learned)[:, feature]) for feature in range(width))
     for feature, spline in enumerate(getattr(estimator, "bsplines_", [])):
-        yield feature, spline.t
+        # Beyond the outermost ones some refuse a row.
+        refuses = estimator.extrapolation == "error" or (estimator.extrapolation, spline.k) == ("constant", 0)
+        yield feature, spline.t[spline.k + 1 : -spline.k - 1] if refuses else spline.t
     threshold = getattr(estimator, "threshold", getattr(estimator, "binarize", None))
     if isinstance(threshold, (int, float)) and type(estimator).__name__ in ("Binarizer", "BernoulliNB"):
         yield from ((feature, [threshold]) for feature in range(width))
     if hasattr(estimator, "X_thresholds_"):
-        yield 0, estimator.X_thresholds_
+        yield 0, estimator.X_thresholds_[slice(1, -1) if estimator.out_of_bounds == "raise" else slice(None)]
 
 
 def _neighbours(found: Sequence[_Edges]) -> tuple[Array, Array, Array]:
@@ -290,8 +303,15 @@ def _neighbours(found: Sequence[_Edges]) -> tuple[Array, Array, Array]:
     whole = np.unique(np.stack([np.tile(rows, 3), np.tile(columns, 3), values.astype(np.float64)]), axis=1)
     whole = whole[:, ~np.isinf(whole[2])]
     exact, where = np.unique(whole[2].astype(np.float32), return_inverse=True)
-    decimals = np.array([float(str(value)) for value in exact])
-    return whole[0].astype(np.int64), whole[1].astype(np.int64), decimals[where]
+    decimals = np.array([float(str(value)) for value in exact])[where]
+    for edges in (edges for edges in found if edges.of_data):
+        by_float32 = {float(np.float32(value)): value for value in edges.values.tolist()}
+        for place in np.flatnonzero(whole[1] == edges.column):
+            meant = by_float32.get(whole[2, place], decimals[place])
+            # What arithmetic has added to a decimal does not count as digits.
+            if abs(meant - decimals[place]) > 1e-12 * abs(meant):
+                decimals[place] = meant
+    return whole[0].astype(np.int64), whole[1].astype(np.int64), decimals
 
 
 def _spread(columns: Array, values: Array, limit: int) -> Array:

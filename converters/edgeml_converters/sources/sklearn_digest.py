@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,9 @@ from edgeml_converters.sources.sklearn_files import FITTED_BY
 
 # Measured times and the version that saved it, not parameters.
 _LEFT_OUT = frozenset({"cv_results_", "refit_time_", "fit_time_", FITTED_BY})
+
+# Their functions are known by name.
+_LIBRARIES = ("numpy", "scipy", "sklearn")
 
 
 def digest(model: Any) -> str:
@@ -49,11 +53,31 @@ def _update(sha: Any, value: Any, above: tuple[int, ...]) -> None:
     elif isinstance(value, (set, frozenset)):
         for item in sorted(value, key=repr):
             _update(sha, item, above)
+    elif isinstance(value, FunctionType) and value.__module__.partition(".")[0] not in _LIBRARIES:
+        _update(sha, _code_of(value), above)
+    elif isinstance(value, CodeType):
+        _update(sha, (value.co_code, value.co_consts, value.co_names), above)
+    elif isinstance(value, ModuleType):
+        sha.update(value.__name__.encode())
     elif isinstance(value, type) or hasattr(value, "__qualname__"):
         sha.update(f"{value.__module__}.{value.__qualname__}".encode())
     else:
         _update(sha, _state(value), above)
     sha.update(b">")
+
+
+def _code_of(function: FunctionType) -> Any:
+    """What a function of the user's own computes with: its code and the values that it names."""
+    cells = (cell for cell in function.__closure__ or () if cell != CellType())
+    named = {
+        name: function.__globals__[name] for name in _names(function.__code__) if name in function.__globals__
+    }
+    return function.__code__, function.__defaults__, [cell.cell_contents for cell in cells], named
+
+
+def _names(code: CodeType) -> set[str]:
+    inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))
+    return set(code.co_names).union(*(_names(constant) for constant in inner))
 
 
 def _update_array(sha: Any, array: np.ndarray[Any, Any], above: tuple[int, ...]) -> None:

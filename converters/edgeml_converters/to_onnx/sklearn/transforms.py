@@ -148,10 +148,12 @@ def _wrapped(emitter: Emitter, x: str, model: Any) -> str:
     first = np.array([spline.t[spline.k] for spline in model.bsplines_])
     last = np.array([spline.t[-spline.k - 1] for spline in model.bsplines_])
     period = np.where(last > first, last - first, 1.0)
-    turns = ((Term(emitter, x) - first) * (1 / period)).floor()
-    moved = Term(emitter, x) - turns * period
-    # The last bit of float32 may leave the interval, beyond which "periodic" asks for the next turn.
-    return larger(smaller(moved, last), first).name
+    values = Term(emitter, x)
+    turns = ((values - first) * (1 / period)).floor()
+    moved = values - turns * period
+    # The last bit of float32 may leave the interval, at whose end the next turn begins.
+    below = np.nextafter(last.astype(np.float32), np.float32(-np.inf))
+    return turns.equals(0.0).choose(values, larger(smaller(moved, below), first)).name
 
 
 def _rows(model: Any, rows: Array) -> Array:
