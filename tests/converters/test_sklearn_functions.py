@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import require_module
 from sklearn_parity import assert_same, convert, run
-from zoo import ZOO, Specimen
+from zoo import ZOO, Specimen, preprocessing, transforms
 from zoo.specimen import load
 
 from edgeml_converters.sources.sklearn import SOURCE
@@ -313,3 +313,15 @@ def test_a_posterior_that_is_drawn_is_refused():
     assert CONVERTER.offers(model)["float32"] == (
         "model (IterativeImputer): sample_posterior=True draws its values at random"
     )
+
+
+OWN = sorted(name for module in (preprocessing, transforms) for name in module.SPECIMENS)
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_boundary_rows(name):
+    specimen = ZOO[name]()
+    model, artifact = convert(name, specimen)
+    boundaries = SOURCE.boundaries(model, specimen.x, 2000)
+    if boundaries is not None:
+        assert_same(model, artifact, boundaries.rows, 1e-4)
