@@ -10,10 +10,12 @@ from edgeml.coverage import Coverage, StepCoverage, coverage, coverage_lines
 from edgeml_converters.intake import describe, load_model
 from edgeml_converters.model import TrainedModel
 from edgeml_runtime.bundle import read_bundle
-from edgeml_runtime.cli import describe_verdict, printable
-from edgeml_runtime.codec import encode
+from edgeml_runtime.cli import describe_inputs, describe_verdict, printable
+from edgeml_runtime.codec import decode, encode
 from edgeml_runtime.errors import InputError
 from edgeml_runtime.files import read_file
+from edgeml_runtime.manifest import Manifest
+from edgeml_runtime.signature import Signature
 
 
 def inspect_file(path: Path, *, trust_pickle: bool = False) -> dict[str, Any]:
@@ -57,25 +59,29 @@ def inspection_lines(document: dict[str, Any]) -> Iterator[str]:
         yield f"{key:10} {printable(text)}"
 
 
+def _tensors(signature: Signature) -> Iterator[tuple[str, str]]:
+    for text in describe_inputs(signature):
+        yield "input", text
+    for spec in signature.outputs:
+        yield "output", spec.describe()
+
+
 def _pairs(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "what", document["what"]
     if document["what"] == "bundle":
-        from edgeml_runtime.codec import decode
-        from edgeml_runtime.manifest import Manifest
-
         manifest = decode(Manifest, document["manifest"])
         yield "digest", document["digest"]
         yield "artifact", f"{manifest.artifact_format} {manifest.scheme}, made for {manifest.device}"
         for entry in manifest.files:
             yield "file", f"{entry.name}, {entry.size_bytes:,} bytes"
-        for spec in (*manifest.signature.inputs, *manifest.signature.outputs):
-            yield "tensor", spec.describe()
+        yield from _tensors(manifest.signature)
         for operator in manifest.float_operators:
             yield "in float", f"{operator.count} x {operator.operator}: {operator.reason}"
         for verdict in manifest.verdicts:
             yield "verdict", describe_verdict(verdict)
     elif document["what"] == "model":
         yield "name", f"{document['name']} ({document['kind']}, {document['task']})"
+        yield from _tensors(decode(Signature, document["signature"]))
         for warning in document["warnings"]:
             yield "warning", warning
         yield from coverage_lines(

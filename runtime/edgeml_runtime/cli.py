@@ -11,7 +11,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -21,7 +21,7 @@ from edgeml_runtime.errors import EdgeMLError, InputError
 if TYPE_CHECKING:
     from edgeml_runtime.bench import Measurement
     from edgeml_runtime.manifest import Verdict
-    from edgeml_runtime.signature import TensorSpec
+    from edgeml_runtime.signature import Signature, TensorSpec
 
 DRIFT_EXIT_CODE = 4
 INTERRUPTED_EXIT_CODE = 130  # 128 + SIGINT, as shells count
@@ -132,7 +132,7 @@ def _info(arguments: argparse.Namespace) -> int:
         ("artifact", f"{manifest.artifact_format} {manifest.scheme}, {artifact.size_bytes:,} bytes"),
         ("made for", manifest.device),
         ("model", f"{manifest.provenance.model_kind}, digest {manifest.provenance.model_digest[:16]}"),
-        *(("input", describe_input(spec)) for spec in manifest.signature.inputs),
+        *(("input", text) for text in describe_inputs(manifest.signature)),
         *(("output", spec.describe()) for spec in manifest.signature.outputs),
         ("methods", ", ".join(m.name for m in manifest.signature.methods)),
         *(("in float", f"{f.count} x {f.operator}: {f.reason}") for f in manifest.float_operators),
@@ -145,11 +145,24 @@ def _info(arguments: argparse.Namespace) -> int:
 
 
 def describe_input(spec: TensorSpec) -> str:
-    """One line: `input_1: float32[batch, 1], categories of 'city'`."""
-    source = "" if spec.source_name == spec.name else f" of {spec.source_name!r}"
-    if spec.encoding is None:
-        return f"{spec.describe()}{',' if source else ''}{source}"
-    return f"{spec.describe()}, {spec.encoding.kind}{source}"
+    """One line: `input_1: float32[batch, 1], categories of 'city': 'Oslo', 'Paris'; others are refused`."""
+    from edgeml_runtime.encodings.summary import summary
+
+    parts = [spec.describe()]
+    source = "" if spec.source_name == spec.name else f"of {spec.source_name!r}"
+    if spec.encoding is not None or source:
+        parts.append(source if spec.encoding is None else summary(spec.encoding, source))
+    if spec.allow_nan:
+        parts.append("may be missing")
+    return ", ".join(parts)
+
+
+def describe_inputs(signature: Signature) -> Iterator[str]:
+    """A line for each input, and one for the columns of the table that none of them is made of."""
+    yield from map(describe_input, signature.inputs)
+    unused = [name for name in signature.columns if name not in signature.sources]
+    if unused:
+        yield f"not used: {', '.join(map(repr, unused))}"
 
 
 def describe_verdict(verdict: Verdict) -> str:

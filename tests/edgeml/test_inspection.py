@@ -37,7 +37,7 @@ def test_a_bundle(tmp_path):
     text = "\n".join(lines(path))
     for expected in (
         "artifact   onnx float32, made for host",
-        "tensor     x: float32[batch, 1]",
+        "input      x: float32[batch, 1]",
         "in float   1 x SOFTMAX: its int8 kernel is not exact",
         "verdict    size passed: 1.5 kB (limit 64 kB), measured on any",
         "verdict    latency unproven: 0.01 ms (limit 5 ms), measured on host; only the device can tell",

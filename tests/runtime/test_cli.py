@@ -111,9 +111,9 @@ def test_what_is_encoded_says_so_and_cannot_steer_the_terminal(
     path.write_bytes(content)
     assert main(["info", str(path)]) == 0
     text = capsys.readouterr().out
-    assert "input     c0: float32[batch, 1], of 'age'\n" in text
-    assert "input     c1: float32[batch, 1], categories of 'city'\n" in text
-    assert "input     c3: float32[batch, 2], words of 'note'\n" in text
+    assert "input     c0: float32[batch, 1], of 'age'" in text
+    assert "input     c1: float32[batch, 1], categories of 'city': " in text
+    assert "input     c3: float32[batch, 2], counts of terms of 'note': " in text
     evil = manifest_of(content)
     evil["signature"]["columns"][1] = evil["signature"]["inputs"][1]["source"] = "\x1b]0;city"
     rows = decode_bundle(content).golden_rows()
