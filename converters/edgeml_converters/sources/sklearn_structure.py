@@ -134,6 +134,8 @@ def takes_nan(model: Any) -> bool:
         return True
     if kind in _UNCHECKED or hasattr(model, "best_estimator_"):
         return all(takes_nan(part) for part in parts)
+    if kind == "TransformedTargetRegressor":
+        return takes_nan(model.regressor_)  # its transformer sees targets only
     if kind.startswith("Dummy") or kind == "_ConstantPredictor":
         return True
     if kind == "OneHotEncoder" and model.handle_unknown == "error":
