@@ -104,7 +104,8 @@ def _predict(model: TrainedModel, method: str, x: Any) -> Any:
         result = getattr(model.model, method)(framework_rows(model, x))
     if hasattr(result, "to_numpy"):  # set_output(transform="pandas")
         return result.to_numpy()
-    if method == "transform" and np.ndim(result) == 1:
+    (output, *_) = (s for s in model.signature.outputs if s.name in model.signature.method(method).outputs)
+    if method == "transform" and np.ndim(result) < len(output.shape):
         return result[None]  # sparse PCA's answer to one row
     return result.toarray() if hasattr(result, "toarray") else result
 
