@@ -16,7 +16,7 @@ from edgeml_converters.sources.sklearn import SOURCE
 from edgeml_converters.to_onnx.from_sklearn import CONVERTER
 from edgeml_runtime.errors import UnsupportedModelError
 
-IN_ANOTHER_PROCESS = ("bisecting-k-means", "k-neighbors-imputer", "k-neighbors-tied-balls")
+IN_ANOTHER_PROCESS = ("bisecting-k-means", "k-neighbors-imputer", "k-neighbors-tied-leaves")
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +25,7 @@ def _installed():
 
 
 def counts(rows: int = 300) -> tuple[Any, Any]:
-    """Small integers, many of whose rows are at the same distances, and a target that tells all rows apart."""
+    """Small integers, many of whose rows are at the same distances; a target that tells all rows apart."""
     x = zoo_data("digits")[0][:rows, 18:26] // 4
     return x, np.arange(rows) ** 1.5
 
@@ -128,6 +128,21 @@ def test_rows_without_neighbours():
     outputs = run(artifact, far)
     assert (outputs["label"] == 3).all() and (outputs["probabilities"] == 0).all()
     assert_same(model, artifact, np.concatenate([x, far]))
+
+
+@pytest.mark.parametrize("label", [-1, 1])
+def test_radius_by_brute_force(label):
+    """scikit-learn counts votes in another way there."""
+    from sklearn.neighbors import RadiusNeighborsClassifier
+    from sklearn.preprocessing import StandardScaler
+
+    x, y = zoo_data("wine")
+    x = StandardScaler().fit_transform(x)
+    estimator = RadiusNeighborsClassifier(8.0, outlier_label=label, algorithm="brute", p=1).fit(
+        x[::3], y[::3]
+    )
+    assert any(len(near) == 0 for near in estimator.radius_neighbors(x)[1])
+    same(estimator, x)
 
 
 def test_metrics_of_special_rows():

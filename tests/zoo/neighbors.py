@@ -143,9 +143,6 @@ SPECIMENS: dict[str, Builder] = {
     "k-neighbors-tied-leaves": _split(
         _regressor(leaf_size=4, metric="manhattan", n_neighbors=4), "digits", _few_counts
     ),
-    "k-neighbors-tied-balls": _split(
-        _regressor(algorithm="ball_tree", leaf_size=4, metric="manhattan"), "digits", _few_counts
-    ),
     "radius-neighbors": _split(
         lambda: scaled("neighbors.RadiusNeighborsClassifier", radius=2.2, outlier_label=1), "wine"
     ),
@@ -173,18 +170,6 @@ SPECIMENS: dict[str, Builder] = {
         lambda: scaled("neighbors.RadiusNeighborsClassifier", radius=0.6, outlier_label=[1, -7]),
         "iris",
         two_targets,
-    ),
-    "radius-neighbors-brute": _split(
-        lambda: scaled(
-            "neighbors.RadiusNeighborsClassifier", radius=3, outlier_label=-1, algorithm="brute", p=1
-        ),
-        "wine",
-    ),
-    "radius-neighbors-brute-class": _split(
-        lambda: scaled(
-            "neighbors.RadiusNeighborsClassifier", radius=3, outlier_label=1, algorithm="brute", p=1
-        ),
-        "wine",
     ),
     "radius-neighbors-integers": _split(
         lambda: new("neighbors.RadiusNeighborsRegressor", radius=3), "digits", _few_counts

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from edgeml_converters.to_onnx.sklearn.distances import distances, double, metric_of, unknown_metric
+from edgeml_converters.to_onnx.sklearn.decimals import double
+from edgeml_converters.to_onnx.sklearn.distances import distances, metric_of, unknown_metric
 from edgeml_converters.to_onnx.sklearn.emitter import Emitter, Rules
 
 _FLOAT = 1  # onnx.TensorProto.FLOAT

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from edgeml_converters.to_onnx.sklearn.distances import Metric, distances, double
+from edgeml_converters.to_onnx.sklearn.decimals import double
+from edgeml_converters.to_onnx.sklearn.distances import Metric, distances
 from edgeml_converters.to_onnx.sklearn.emitter import Classified, Emitter, Rules
 from edgeml_converters.to_onnx.sklearn.nearest import nearest
 

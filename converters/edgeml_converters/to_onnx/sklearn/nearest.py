@@ -6,6 +6,9 @@ a heap; which of equals stay there is decided by that order and by how its heap 
 has such rows, and only then, the heap is played through: a loop whose every turn pushes the next row that is
 nearer than the heap's farthest, for all rows of the batch at once.
 
+In float64 all of that is exact. An engine without it finds the same ties among integers and goes through a
+tree of boxes in the same order; which of two balls is nearer, it may see otherwise.
+
 Metrics that scikit-learn sorts with numpy's introselect (cosine, and those of booleans by brute force) leave
 equals in an order that differs between processors; there the rows that were fitted first are taken.
 """
@@ -17,11 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from edgeml_converters.to_onnx.sklearn.decimals import double, in_decimals
 from edgeml_converters.to_onnx.sklearn.distances import (
     between,
-    double,
     from_reduced,
-    in_decimals,
     metric_of,
     power_of,
     reduced_distances,
@@ -158,7 +160,10 @@ def _order(emitter: Emitter, model: Any, x: str, turns: str) -> str:
     def read(body: Emitter, _number: str, _state: Sequence[str]) -> tuple[None, list[str]]:
         near = _nearness_of_nodes(body, model, x, bounds, nodes["radius"])
         first, second = (body.columns(near, [2 * node + side for node in inner]) for side in (1, 2))
-        swapped = body.add("Cast", body.add("Less", second, first), to=DOUBLE)
+        # Inside of both nodes the first is read first; less than 0 is as near as 0.
+        second_nearer = body.add("Less", body.add("Sub", second, first), double(body, [0.0]))
+        outside_first = body.add("Greater", first, double(body, [0.0]))
+        swapped = body.add("Cast", body.add("And", second_nearer, outside_first), to=DOUBLE)
         starts = body.add("Add", body.add("MatMul", swapped, double(body, swaps)), double(body, begins))
         return None, [body.add("Add", body.columns(starts, leaf_of), double(body, within))]
 
@@ -170,18 +175,18 @@ def _order(emitter: Emitter, model: Any, x: str, turns: str) -> str:
 
 
 def _nearness_of_nodes(emitter: Emitter, model: Any, x: str, bounds: Array, radii: Array) -> str:
-    """How near a tree's nodes can be, as the tree compares them: float64[n, nodes]."""
-    metric, zero = metric_of(model), double(emitter, [0.0])
+    """How near a tree's nodes can be, as the tree compares them; 0 or less inside: float64[n, nodes]."""
+    metric = metric_of(model)
     query, _ = in_decimals(emitter, x, np.asarray(model._fit_X, np.float64))
     if model._fit_method == "ball_tree":
         apart = from_reduced(emitter, between(emitter, query, bounds[0], metric), metric)
-        return emitter.add("Max", emitter.add("Sub", apart, double(emitter, radii)), zero)
+        return emitter.add("Sub", apart, double(emitter, radii))
     power, total = power_of(metric), ""
     for feature in range(bounds.shape[2]):
         part = emitter.columns(query, [feature])
         below = emitter.add("Sub", double(emitter, bounds[0, :, feature][None]), part)
         above = emitter.add("Sub", part, double(emitter, bounds[1, :, feature][None]))
-        outside = emitter.add("Max", emitter.add("Max", below, above), zero)
+        outside = emitter.add("Max", emitter.add("Max", below, above), double(emitter, [0.0]))
         if not np.isinf(power) and power != 1.0:
             outside = emitter.add("Pow", outside, double(emitter, [power]))
         total = emitter.add("Max" if np.isinf(power) else "Add", total, outside) if total else outside

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from edgeml_converters.to_onnx.sklearn.decimals import double
 from edgeml_converters.to_onnx.sklearn.distances import (
-    double,
     from_reduced,
     metric_of,
     reduced_distances,
