@@ -26,6 +26,17 @@ def _offset(x: Array, y: Array) -> tuple[Array, Array]:
     return np.round(x[:, :4] * 64) / 64 + [1000.0, -2000.0, 0.0, 0.0], y
 
 
+def _with_empty(x: Array, y: Array) -> tuple[Array, Array]:
+    x, y = _few_missing(x, y)
+    x[:, 2] = np.nan
+    return x, y
+
+
+def _marked(x: Array, y: Array) -> tuple[Array, Array]:
+    x, y = _with_empty(x, y)
+    return np.nan_to_num(x, nan=-1.0), y
+
+
 def _one_column(x: Array, y: Array) -> tuple[Array, Array]:
     return x[:, 2:3], y
 
@@ -86,6 +97,13 @@ _ITERATED: dict[str, Builder] = {
         "wine",
         missing,
     ),
+    "iterative-imputer-marked": fit(
+        lambda: _iterated(missing_values=-1, keep_empty_features=True, initial_strategy="most_frequent"),
+        "wine",
+        _marked,
+    ),
+    "iterative-imputer-dropping": fit(lambda: _iterated(add_indicator=True), "wine", _with_empty),
+    "iterative-imputer-no-rounds": fit(lambda: _iterated(max_iter=0), "wine", missing),
     "iterative-imputer-tree": fit(
         lambda: _iterated(
             new("tree.DecisionTreeRegressor", max_depth=3, random_state=0),

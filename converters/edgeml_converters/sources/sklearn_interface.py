@@ -205,13 +205,14 @@ def answer_to_a_row(model: Any, method: str) -> Any:
         try:
             with quiet_names(), np.errstate(all="ignore"):
                 answer = getattr(last, method)(as_fitted(last, rows))
-        except ValueError as exc:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as exc:
+            # Functions of the user's own inside it raise more than scikit-learn does.
             problem = exc
         else:
             return answer.toarray() if hasattr(answer, "toarray") else answer
     raise UnsupportedModelError(
         f"{type(last).__name__}: {method} refuses a row of zeros and one of ones, so the shape of its "
-        f"output is unknown: {problem}"
+        f"output is unknown: {type(problem).__name__}: {problem}"
     ) from problem
 
 

@@ -184,6 +184,8 @@ def _iterative_imputer(emitter: Emitter, model: Any, x: str) -> str:
     gaps = [emitter.add("Gather", absent, emitter.constant([j], "int64"), axis=1) for j in range(width)]
     for step in model.imputation_sequence_ if model.n_iter_ else ():
         j = int(step.feat_idx)
+        if empty[kept[j]]:  # filled in once and for all
+            continue
         known = emitter.concat([values[int(i)] for i in step.neighbor_feat_idx])
         if known not in emitter.origins:
             emitter.declare(known, len(step.neighbor_feat_idx))
@@ -192,10 +194,18 @@ def _iterative_imputer(emitter: Emitter, model: Any, x: str) -> str:
         guess = guess if low == -np.inf else larger(guess, low)
         guess = guess if high == np.inf else smaller(guess, high)
         values[j] = emitter.declare(emitter.add("Where", gaps[j], guess.name, values[j]), 1)
-    whole = emitter.concat(values)
+    whole = _unless_all(emitter, absent, emitter.concat(values), first) if model.n_iter_ else first
+    emitter.declare(whole, width)
     if model.indicator_ is None:
         return whole
     return emitter.concat([whole, emitter.transform(model.indicator_, x)])
+
+
+def _unless_all(emitter: Emitter, absent: str, filled: str, first: str) -> str:
+    """Where nothing at all is known, in no row, scikit-learn leaves it at the first guess."""
+    gaps = emitter.add("Cast", absent, to=1)
+    least = emitter.add("ReduceMin", gaps, emitter.constant([0, 1], "int64"), keepdims=1)
+    return (Term(emitter, least) > 0.5).choose(Term(emitter, first), Term(emitter, filled)).name
 
 
 def _sampled_posterior(model: Any) -> str | None:
