@@ -130,6 +130,19 @@ def test_rows_without_neighbours():
     assert_same(model, artifact, np.concatenate([x, far]))
 
 
+def test_sparse_rows():
+    """Fitted on a sparse matrix; new rows are dense."""
+    from scipy.sparse import csr_matrix
+    from sklearn.neighbors import KNeighborsClassifier, RadiusNeighborsRegressor
+
+    x, y = zoo_data("digits")
+    for estimator in (
+        KNeighborsClassifier(3).fit(csr_matrix(x[:200]), y[:200]),
+        RadiusNeighborsRegressor(25).fit(csr_matrix(x[:200]), y[:200] * 1.0),
+    ):
+        same(estimator, x[:300])
+
+
 @pytest.mark.parametrize("label", [-1, 1])
 def test_radius_by_brute_force(label):
     """scikit-learn counts votes in another way there."""
@@ -280,6 +293,9 @@ def test_functions_are_refused():
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.semi_supervised import LabelSpreading
 
+    def overlap_of(x: Any, axis: int) -> Any:
+        return overlap(x, x)
+
     unknown = "is a function, and what it computes is not known; use"
     for metric, name in ((overlap, "overlap"), (Overlap(), "Overlap")):
         assert reasons_for(KNeighborsClassifier(metric=metric)) == (
@@ -291,8 +307,8 @@ def test_functions_are_refused():
     assert reasons_for(KNNImputer(weights=np.exp)) == (
         f"model (KNNImputer): weights exp {unknown} scikit-learn's own"
     )
-    assert "pooling_func nanmax is not translated; use one of numpy's" in reasons_for(
-        FeatureAgglomeration(2, pooling_func=np.nanmax)
+    assert "pooling_func overlap_of is not translated; use one of numpy's" in reasons_for(
+        FeatureAgglomeration(2, pooling_func=overlap_of)
     )
 
     def likeness(left: Any, right: Any) -> Any:

@@ -13,7 +13,7 @@ def _agglomeration(**options: Any) -> Any:
     return lambda: new("cluster.FeatureAgglomeration", **{"n_clusters": 5} | options)
 
 
-_POOLINGS = ("max", "mean", "median", "min", "prod", "ptp", "std", "sum", "var")
+_POOLINGS = ("amin", "average", "nanmax", "max", "mean", "median", "min", "prod", "ptp", "std", "sum", "var")
 SPECIMENS: dict[str, Builder] = {
     "k-means": fit(lambda: new("cluster.KMeans", 5, n_init=1, random_state=0), "digits"),
     "k-means-one": fit(lambda: new("cluster.KMeans", 1, n_init=1, random_state=0), "iris"),

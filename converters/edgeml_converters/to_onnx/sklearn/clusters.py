@@ -77,11 +77,18 @@ def _bisected(emitter: Emitter, model: Any, x: str) -> str:
 _REDUCTIONS = {"max": "ReduceMax", "min": "ReduceMin", "prod": "ReduceProd"}
 
 
+_POOLINGS = ("max", "mean", "median", "min", "prod", "ptp", "std", "sum", "var")
+
+
 def _pooling(model: Any) -> str | None:
     """The numpy function that merges a cluster's features, by name; None for others."""
     function = model.pooling_func
-    known = ("max", "mean", "median", "min", "prod", "ptp", "std", "sum", "var")
-    return next((name for name in known if function is getattr(np, name)), None)
+    for name in _POOLINGS:
+        # There is no NaN in what is merged.
+        aliases = (name, f"nan{name}", f"a{name}", "average" if name == "mean" else name)
+        if any(function is getattr(np, alias, None) for alias in aliases):
+            return name
+    return None
 
 
 def _agglomerate(emitter: Emitter, model: Any, x: str) -> str:

@@ -55,6 +55,13 @@ def metric_of(model: Any) -> Metric:
     return Metric(_ALIASES.get(name, name), {k: v for k, v in parameters.items() if v is not None})
 
 
+def fitted_rows(model: Any) -> Array:
+    """The rows that an estimator of neighbours looks up: float64[rows, features]."""
+    rows = model._fit_X
+    dense: Array = np.asarray(rows.toarray() if hasattr(rows, "toarray") else rows, np.float64)
+    return dense
+
+
 def unknown_metric(model: Any) -> str | None:
     """The reason why an estimator's metric cannot be converted."""
     name = getattr(model, "effective_metric_", model.metric)
@@ -114,7 +121,7 @@ def to_reduced(distance: float, metric: Metric) -> float:
         return distance**2
     if metric.name == "minkowski" and not np.isinf(power_of(metric)):
         return float(distance ** power_of(metric))
-    return float(np.sin(distance / 2) ** 2) if metric.name == "haversine" else distance
+    return float(np.sin(min(distance, np.pi) / 2) ** 2) if metric.name == "haversine" else distance
 
 
 def power_of(metric: Metric) -> float:

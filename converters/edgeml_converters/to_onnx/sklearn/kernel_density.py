@@ -1,4 +1,8 @@
-"""Kernel density estimates, in logarithms."""
+"""Kernel density estimates, in logarithms.
+
+Every kernel's value is summed. scikit-learn takes bounds of whole branches of its tree away again when it has
+summed their rows, and what is left of densities 1e-15 times smaller than those bounds is noise there.
+"""
 
 from __future__ import annotations
 

@@ -20,30 +20,34 @@ from typing import Any
 
 import numpy as np
 
-from edgeml_converters.to_onnx.sklearn.decimals import double, in_decimals
+from edgeml_converters.to_onnx.sklearn.decimals import double
 from edgeml_converters.to_onnx.sklearn.distances import (
-    between,
+    fitted_rows,
     from_reduced,
     metric_of,
-    power_of,
     reduced_distances,
 )
 from edgeml_converters.to_onnx.sklearn.emitter import Emitter
 from edgeml_converters.to_onnx.sklearn.loops import BOOL, DOUBLE, INT64, loop
-from edgeml_runtime.signature import Array
+from edgeml_converters.to_onnx.sklearn.reading_order import reading_order
 
 _FAR = 1e38  # beyond every distance, and a float32
 _ON_A_HEAP = frozenset(
     ("braycurtis", "canberra", "chebyshev", "euclidean", "haversine", "manhattan", "minkowski", "seuclidean")
 ) | {"sqeuclidean"}
 
+_UNDEFINED = ("dice", "nan_euclidean", "sokalsneath")  # 0 / 0 for some rows
+
 
 def nearest(emitter: Emitter, model: Any, x: str, count: int) -> tuple[str, str]:
     """Distances float64[n, count] of the nearest fitted rows and which they are, int64[n, count]."""
     metric = metric_of(model)
-    reduced = reduced_distances(emitter, x, model._fit_X, metric)
+    reduced = reduced_distances(emitter, x, fitted_rows(model), metric)
+    if metric.name in _UNDEFINED:  # NaN is farther than all numbers
+        far = double(emitter, [_FAR])
+        reduced = emitter.add("Where", emitter.add("IsNaN", reduced), far, reduced)
     near, rows = smallest(emitter, reduced, count)
-    if count < len(model._fit_X) and (model._fit_method != "brute" or metric.name in _ON_A_HEAP):
+    if count < model.n_samples_fit_ and (model._fit_method != "brute" or metric.name in _ON_A_HEAP):
         near, rows = _as_on_a_heap(emitter, model, x, reduced, near, rows, count)
     return from_reduced(emitter, near, metric), rows
 
@@ -65,8 +69,8 @@ def _as_on_a_heap(
     most = emitter.add("ReduceMax", emitter.sum(within), everything, keepdims=0)
     tied = emitter.add("Greater", most, emitter.constant(count, "int64"))
     turns = emitter.add("Cast", tied, to=INT64)
-    order = _order(emitter, model, x, turns)
-    fitted = len(model._fit_X)
+    order = reading_order(emitter, model, x, turns)
+    fitted = model.n_samples_fit_
     turns = emitter.add("Mul", turns, emitter.constant(fitted, "int64"))
 
     def push(body: Emitter, _number: str, state: Sequence[str]) -> tuple[str, list[str]]:
@@ -123,71 +127,3 @@ def _at(body: Emitter, heap: str, slots: str, child: str) -> str:
     """The heap's values at those slots, [n, 1]; below all values where there is no such slot."""
     chosen = body.add("Where", body.add("Equal", slots, child), heap, double(body, [-_FAR]))
     return body.add("ReduceMax", chosen, body.constant([1], "int64"), keepdims=1)
-
-
-def _order(emitter: Emitter, model: Any, x: str, turns: str) -> str:
-    """In which turn each fitted row is read: float64[n, rows] or [1, rows]. `turns` is 0 where none asks."""
-    fitted = len(model._fit_X)
-    as_fitted = double(emitter, np.arange(fitted)[None])
-    if model._fit_method == "brute":
-        return as_fitted
-    _, indices, nodes, bounds = (np.asarray(part) for part in model._tree.get_arrays())
-    inner = [i for i in range(len(nodes)) if not nodes["is_leaf"][i]]
-    leaves = [
-        i for i in range(len(nodes)) if nodes["is_leaf"][i] and nodes["idx_end"][i] > nodes["idx_start"][i]
-    ]
-    place = np.empty(fitted)
-    place[indices] = np.arange(fitted)
-    if not inner:
-        return double(emitter, place[None])
-    # A leaf begins after those before it; those of its siblings' branches that are read first, too.
-    begins, swaps = np.zeros(len(leaves)), np.zeros((len(inner), len(leaves)))
-    sizes = nodes["idx_end"] - nodes["idx_start"]
-    for column, leaf in enumerate(leaves):
-        node = leaf
-        while node:
-            above, second = (node - 1) // 2, node % 2 == 0
-            row = inner.index(above)
-            sibling = sizes[node - 1 if second else node + 1]
-            begins[column] += sibling if second else 0
-            swaps[row, column] = -sibling if second else sibling
-            node = above
-    within, leaf_of = np.empty(fitted), np.empty(fitted, np.int64)
-    for column, leaf in enumerate(leaves):
-        rows = indices[nodes["idx_start"][leaf] : nodes["idx_end"][leaf]]
-        within[rows], leaf_of[rows] = np.arange(len(rows)), column
-
-    def read(body: Emitter, _number: str, _state: Sequence[str]) -> tuple[None, list[str]]:
-        near = _nearness_of_nodes(body, model, x, bounds, nodes["radius"])
-        first, second = (body.columns(near, [2 * node + side for node in inner]) for side in (1, 2))
-        # Inside of both nodes the first is read first; less than 0 is as near as 0.
-        second_nearer = body.add("Less", body.add("Sub", second, first), double(body, [0.0]))
-        outside_first = body.add("Greater", first, double(body, [0.0]))
-        swapped = body.add("Cast", body.add("And", second_nearer, outside_first), to=DOUBLE)
-        starts = body.add("Add", body.add("MatMul", swapped, double(body, swaps)), double(body, begins))
-        return None, [body.add("Add", body.columns(starts, leaf_of), double(body, within))]
-
-    start = emitter.add(
-        "Mul", emitter.add("Cast", emitter.columns(x, [0]), to=DOUBLE), double(emitter, [0.0])
-    )
-    start = emitter.add("Add", start, as_fitted)
-    return loop(emitter, turns, [start], [DOUBLE], read)[0]
-
-
-def _nearness_of_nodes(emitter: Emitter, model: Any, x: str, bounds: Array, radii: Array) -> str:
-    """How near a tree's nodes can be, as the tree compares them; 0 or less inside: float64[n, nodes]."""
-    metric = metric_of(model)
-    query, _ = in_decimals(emitter, x, np.asarray(model._fit_X, np.float64))
-    if model._fit_method == "ball_tree":
-        apart = from_reduced(emitter, between(emitter, query, bounds[0], metric), metric)
-        return emitter.add("Sub", apart, double(emitter, radii))
-    power, total = power_of(metric), ""
-    for feature in range(bounds.shape[2]):
-        part = emitter.columns(query, [feature])
-        below = emitter.add("Sub", double(emitter, bounds[0, :, feature][None]), part)
-        above = emitter.add("Sub", part, double(emitter, bounds[1, :, feature][None]))
-        outside = emitter.add("Max", emitter.add("Max", below, above), double(emitter, [0.0]))
-        if not np.isinf(power) and power != 1.0:
-            outside = emitter.add("Pow", outside, double(emitter, [power]))
-        total = emitter.add("Max" if np.isinf(power) else "Add", total, outside) if total else outside
-    return total

@@ -10,6 +10,7 @@ import numpy as np
 
 from edgeml_converters.to_onnx.sklearn.decimals import double
 from edgeml_converters.to_onnx.sklearn.distances import (
+    fitted_rows,
     from_reduced,
     metric_of,
     reduced_distances,
@@ -43,7 +44,7 @@ def inverse_distances(emitter: Emitter, apart: str, among: str | None = None) ->
 def _within(emitter: Emitter, model: Any, x: str) -> tuple[str, str]:
     """The distances float64[n, fitted rows] and whether they are within the radius: bool."""
     metric = metric_of(model)
-    reduced = reduced_distances(emitter, x, model._fit_X, metric)
+    reduced = reduced_distances(emitter, x, fitted_rows(model), metric)
     limit = double(emitter, [to_reduced(float(model.radius), metric)])
     return from_reduced(emitter, reduced, metric), emitter.add("LessOrEqual", reduced, limit)
 
@@ -160,7 +161,7 @@ def _transform_nearest(emitter: Emitter, model: Any, x: str) -> str:
     by_distance = model.mode == "distance"
     near, rows = nearest(emitter, model, x, model.n_neighbors + by_distance)
     where = emitter.add(
-        "OneHot", rows, emitter.constant(len(model._fit_X), "int64"), emitter.constant([0.0, 1.0]), axis=-1
+        "OneHot", rows, emitter.constant(model.n_samples_fit_, "int64"), emitter.constant([0.0, 1.0]), axis=-1
     )
     if by_distance:
         near = emitter.add("Unsqueeze", emitter.add("Cast", near, to=_FLOAT), emitter.constant([2], "int64"))
