@@ -118,6 +118,7 @@ def quiet_names() -> Iterator[None]:
     """
     from sklearn.exceptions import ConvergenceWarning
 
+        warnings.filterwarnings("ignore", r"Skipping features without any observed values", UserWarning)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", r"\s*Orthogonal matching pursuit ended", RuntimeWarning)
