@@ -65,17 +65,24 @@ class _Column:
         """Whether float32 cannot hold what its readers tell apart, or one takes categories as such."""
         if any(reading.coded for reading in self.readings):
             return True
-        return not values_in_float32({value for reading in self.readings for value in reading.values})
+        # None is NaN in a column of numbers.
+        known = {value for reading in self.readings for value in reading.values}
+        return not values_in_float32(known - {None} if self.calculated else known)
+
+    @property
+    def calculated(self) -> bool:
+        """Whether a reader takes its cells as numbers."""
+        return any(reading.numbers for reading in self.readings)
 
     @property
     def closed(self) -> bool:
         """Whether it has categories only, and what is none of them is refused."""
-        return bool(self.values) and self.refuses(UNLISTED) and not any(r.numbers for r in self.readings)
+        return bool(self.values) and self.refuses(UNLISTED) and not self.calculated
 
     @property
     def any_cell(self) -> bool:
         """Whether it may hold anything: its readers only ask which cells are missing."""
-        return self.read and not any(r.numbers or r.values for r in self.readings)
+        return self.read and not self.calculated and not any(r.values for r in self.readings)
 
     def refuses(self, cell: Cell) -> bool:
         return any(reading.refuses(cell) for reading in self.readings)
@@ -135,6 +142,11 @@ def _example_document(encoding: Encoding) -> Any:
     return [] if is_list else {}
 
 
+def knows_none(model: Any, width: int) -> set[int]:
+    """The columns, of so many, in which some step tells None from other cells."""
+    return {reading.column for reading in readings(model, width) if None in reading.values}
+
+
 def _columns(model: Any, width: int) -> list[_Column]:
     found = readings(model, width)
     return [_Column(tuple(r for r in found if r.column == i)) for i in range(width)]
@@ -190,6 +202,8 @@ def _names(model: Any) -> tuple[str, ...]:
 
 
 def _column_specs(names: Sequence[str], columns: Sequence[_Column]) -> Iterator[TensorSpec]:
+    if "" in names:
+        raise UnsupportedModelError("a column of the table that the model was fitted on has an empty name")
     taken = {*_OUTPUT_NAMES}
     for i, (name, column) in enumerate(zip(names, columns, strict=True)):
         usable = _IDENTIFIER.fullmatch(name) and name not in taken
@@ -199,13 +213,14 @@ def _column_specs(names: Sequence[str], columns: Sequence[_Column]) -> Iterator[
             yield TensorSpec(part, "float32", (None, encoding.width), source=name, encoding=encoding)
         if not column.read:
             continue
+        table = _table(name, column) if column.coded or column.closed or column.any_cell else None
         yield TensorSpec(
             tensor,
             "float32",
             (None, 1),
-            allow_nan=not column.refuses(NAN),
+            allow_nan=not column.refuses(NAN) or (table is None and None in column.values),
             source="" if usable else name,
-            encoding=_table(name, column) if column.coded or column.closed or column.any_cell else None,
+            encoding=table,
         )
 
 
@@ -213,9 +228,11 @@ def _table(name: str, column: _Column) -> Categories:
     """The codes of a column's cells; None is NaN where no step was fitted on it."""
     if column.any_cell:
         return Categories(("", 0), "code")  # text and numbers are all alike
-    if not column.values:
+    text = next((value for value in column.values if isinstance(value, str)), None)
+    if not column.values or (text is not None and column.calculated):
+        holds = "text" if text is None else f"{text!r:.40} beside numbers"
         raise UnsupportedModelError(
-            f"column {name!r} holds text, and a step, or the model's output, takes its cells as numbers: "
-            "encode the column"
+            f"column {name!r} holds {holds}, and a step, or the model's output, takes its cells as numbers: "
+            "encode the column, or use NaN for what is missing"
         )
     return Categories(column.values, "refuse" if column.refuses(UNLISTED) else "code")

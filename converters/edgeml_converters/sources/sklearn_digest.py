@@ -17,8 +17,8 @@ import numpy as np
 from edgeml_converters.sources.boosted_content import content
 from edgeml_converters.sources.sklearn_files import FITTED_BY
 
-# Measured times and the version that saved it, not parameters.
-_LEFT_OUT = frozenset({"cv_results_", "refit_time_", "fit_time_", FITTED_BY})
+# Measured times, the version that saved it and an address in memory, not parameters.
+_LEFT_OUT = frozenset({"cv_results_", "refit_time_", "fit_time_", "_stop_words_id", FITTED_BY})
 
 # Their functions are known by name.
 _LIBRARIES = ("numpy", "scipy", "sklearn")
@@ -60,7 +60,7 @@ def _update(sha: Any, value: Any, above: tuple[int, ...]) -> None:
     elif isinstance(value, ModuleType):
         sha.update(value.__name__.encode())
     elif isinstance(value, type) or hasattr(value, "__qualname__"):
-        sha.update(f"{value.__module__}.{value.__qualname__}".encode())
+        sha.update(f"{getattr(value, '__module__', None)}.{value.__qualname__}".encode())
     else:
         _update(sha, _state(value), above)
     sha.update(b">")

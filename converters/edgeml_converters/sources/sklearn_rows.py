@@ -11,8 +11,8 @@ import numpy as np
 
 from edgeml_converters.model import TrainedModel, as_feeds
 from edgeml_converters.sources.boosted_categories import as_categories, categories_of, takes_arrays
+from edgeml_converters.sources.sklearn_columns import knows_none
 from edgeml_converters.sources.sklearn_structure import estimators, final_estimator
-from edgeml_runtime.encodings import Categories
 from edgeml_runtime.errors import SignatureError
 from edgeml_runtime.feeds import columns_of
 
@@ -44,6 +44,7 @@ def _table(model: TrainedModel, x: Any) -> Any:
     text = {spec.source_name for spec in signature.inputs if spec.encoding is not None}
     series = {}
     for name, values in given.items():
+        values = values.reshape(-1) if isinstance(values, np.ndarray) else values
         # Of plain cells pandas would make a column of text, and None would become NaN in it.
         kind = getattr(getattr(values, "dtype", None), "kind", "O")
         as_it_is = hasattr(values, "iloc") or name not in text or kind not in "OU"
@@ -57,15 +58,11 @@ def _table(model: TrainedModel, x: Any) -> Any:
 
 def _without_none(model: TrainedModel, table: Any) -> Any:
     """The same with NaN for None in columns of which no step was fitted on None, as the runtime takes it."""
-    keep = {
-        spec.source_name
-        for spec in model.signature.inputs
-        if isinstance(spec.encoding, Categories) and None in spec.encoding.values
-    }
-    made = table.copy()
-    for place, name in enumerate(model.signature.columns):
+    made, width = table.copy(), len(model.signature.columns)
+    known = knows_none(model.model, width)
+    for place in range(width):
         cells = made.iloc[:, place] if hasattr(made, "iloc") else made[:, place]
-        if name in keep or cells.dtype.kind != "O":
+        if place in known or cells.dtype.kind != "O":
             continue
         absent = np.array([cell is None for cell in cells], bool)
         if not absent.any():
@@ -118,10 +115,10 @@ def quiet_names() -> Iterator[None]:
     """
     from sklearn.exceptions import ConvergenceWarning
 
-        warnings.filterwarnings("ignore", r"Skipping features without any observed values", UserWarning)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", r"\s*Orthogonal matching pursuit ended", RuntimeWarning)
+        warnings.filterwarnings("ignore", r"Skipping features without any observed values", UserWarning)
         warnings.filterwarnings("ignore", r"X does not have valid feature names", UserWarning)
         warnings.filterwarnings("ignore", r"Data was converted to boolean for metric", UserWarning)
         warnings.filterwarnings("ignore", r"One or more samples have no neighbors", UserWarning)

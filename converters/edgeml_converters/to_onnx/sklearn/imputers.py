@@ -26,8 +26,9 @@ def missing(emitter: Emitter, x: str, missing_values: Any, width: int = 1) -> st
     same = emitter.add("Equal", x, emitter.constant(np.nan_to_num(held)[None]))
     if not np.isnan(held).any():
         return same
-    wanted = emitter.constant(np.isnan(held)[None], "bool")
-    return emitter.add("Where", wanted, emitter.add("IsNaN", x), same)
+    wanted, others = (emitter.constant(mask[None], "bool") for mask in (np.isnan(held), ~np.isnan(held)))
+    absent = emitter.add("And", wanted, emitter.add("IsNaN", x))
+    return emitter.add("Or", absent, emitter.add("And", others, same))
 
 
 def _simple_imputer(emitter: Emitter, model: Any, x: str) -> str:
