@@ -16,7 +16,10 @@ from typing import Any
 import numpy as np
 from zoo import ZOO
 
+from edgeml.boundaries import boundary_rows, compare_boundaries
+from edgeml.judge import answers
 from edgeml.pack import bundle_of, provenance_of
+from edgeml.parity import Flip
 from edgeml.reference import as_arrays
 from edgeml_converters.intake import describe, source_of
 from edgeml_converters.model import Artifact, Data, TrainedModel, take_rows
@@ -53,6 +56,15 @@ def session(name: str, target: str) -> Session:
     provenance = provenance_of(model, target, (), "", {})
     bundle = bundle_of(artifact(name, target), model, rows, device="", budget=Budget(), provenance=provenance)
     return Session(bundle)
+
+
+def boundary_flips(name: str, target: str) -> tuple[Flip, ...]:
+    """Rows on the model's own decisions that the artifact decides otherwise."""
+    model = described(name)
+    made = boundary_rows(model, Data(ZOO[name]().x))
+    if made is None:
+        return ()
+    return compare_boundaries(made, *answers(session(name, target), model, made.rows)).flips
 
 
 @functools.cache

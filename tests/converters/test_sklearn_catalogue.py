@@ -9,6 +9,7 @@ import pytest
 from catalogue import (
     TABLE,
     artifact,
+    boundary_flips,
     comparisons,
     described,
     estimator_methods,
@@ -100,6 +101,12 @@ def test_parity_in_onnx(name):
         # What the runtime refuses, the framework refuses too.
         with pytest.raises(ValueError, match=r"(?i)nan|missing|infinity"):
             source_of(model).predict(model, model.signature.methods[0].name, with_gaps(ZOO[name]().x))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(ZOO))
+def test_boundaries_in_onnx(name):
+    assert boundary_flips(name, "onnx") == ()
 
 
 @pytest.mark.slow
