@@ -70,6 +70,8 @@ def compare_boundaries(
             if want is reference.labels or want.dtype.kind not in "fiub":
                 continue
             share = _share(want.astype(np.float64), have.reshape(want.shape).astype(np.float64))
+            if reference.undecided is not None:
+                share[reference.undecided] = 0.0
             for row in np.flatnonzero(share > np.maximum(margin, VALUE_RESOLUTION)):
                 margin[row] = share[row]
                 shown[int(row)] = (_short(want[row]), _short(have[row]))

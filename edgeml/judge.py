@@ -213,12 +213,17 @@ def _parity(scheme: str, parity: Parity, gates: Gates) -> Verdict:
         detail = f"{len(parity.flips)} of {rows} change their label"
         if parity.methods:
             detail += f", values differ by at most {parity.max_difference:.3g}"
+        detail += _ties(parity)
         limit = None if accuracy_judges else 1.0 - lowest
         return _limit("parity", 1.0 - parity.resolved_agreement, limit, "flipped", detail)
     largest = MAX_RELATIVE_DIFFERENCE.get(scheme, MAX_RELATIVE_DIFFERENCE_QUANTIZED)
-    detail = f"largest difference {parity.max_difference:.3g} on {rows}"
+    detail = f"largest difference {parity.max_difference:.3g} on {rows}{_ties(parity)}"
     limit = None if accuracy_judges else largest
     return _limit("parity", parity.relative_difference, limit, "relative", detail)
+
+
+def _ties(parity: Parity) -> str:
+    return f"; {parity.undecided} rows hang on ties and are not counted" if parity.undecided else ""
 
 
 def _cost(measurement: Measurement, gates: Gates) -> tuple[Verdict, ...]:

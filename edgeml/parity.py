@@ -43,6 +43,7 @@ class Parity:
 
     `label_agreement`: share of equal labels, `resolved_agreement`: the same without rows whose margin float32
     cannot resolve; both None where the model has no labels. `flips` are sorted by margin, largest first.
+    `undecided`: rows that hang on ties; their values are not compared, and their labels have no margin.
     """
 
     rows: int
@@ -50,6 +51,7 @@ class Parity:
     resolved_agreement: float | None
     flips: tuple[Flip, ...]
     methods: tuple[MethodParity, ...]
+    undecided: int = 0
 
     @property
     def relative_difference(self) -> float:
@@ -86,13 +88,14 @@ class MinimalCase:
 def compare(reference: Reference, results: dict[str, list[Array]], labels: Array | None) -> Parity:
     """Compare results by method, and the labels they imply, with the reference on the same rows."""
     rows = len(next(iter(reference.results.values()))[0])
+    decided = np.ones(rows, bool) if reference.undecided is None else ~reference.undecided
     methods = tuple(
-        _compare_values(name, expected, results[name])
+        _compare_values(name, expected, results[name], decided)
         for name, expected in reference.results.items()
         if all(a.dtype.kind in "fiub" for a in expected) and not _is(reference.labels, expected)
     )
     if reference.labels is None or labels is None:
-        return Parity(rows, None, None, (), methods)
+        return Parity(rows, None, None, (), methods, int((~decided).sum()))
     changed = np.asarray(reference.labels != labels).reshape(rows, -1).any(axis=1)
     flips = [
         Flip(
@@ -105,7 +108,8 @@ def compare(reference: Reference, results: dict[str, list[Array]], labels: Array
     ]
     resolved = sum(1 for f in flips if f.margin is None or f.margin > FLOAT32_RESOLUTION)
     flips.sort(key=lambda f: (-(f.margin or 0.0), f.row))
-    return Parity(rows, 1.0 - len(flips) / rows, 1.0 - resolved / rows, tuple(flips), methods)
+    agreement, undecided = 1.0 - len(flips) / rows, int((~decided).sum())
+    return Parity(rows, agreement, 1.0 - resolved / rows, tuple(flips), methods, undecided)
 
 
 def _margin(margins: Array | None, row: int) -> float | None:
@@ -117,10 +121,11 @@ def _is(labels: Array | None, result: list[Array]) -> bool:
     return labels is not None and len(result) == 1 and labels is result[0]
 
 
-def _compare_values(name: str, expected: list[Array], got: list[Array]) -> MethodParity:
+def _compare_values(name: str, expected: list[Array], got: list[Array], decided: Array) -> MethodParity:
     worst, relative, total, count, lost = 0.0, 0.0, 0.0, 0, 0
     for want, have in zip(expected, got, strict=True):
         want, have = want.astype(np.float64), have.reshape(want.shape).astype(np.float64)
+        want, have = want[decided], have[decided]
         finite = np.isfinite(want) & np.isfinite(have)
         # A NaN would vanish in every maximum below and look like agreement.
         lost += int((~finite & (want != have) & ~(np.isnan(want) & np.isnan(have))).sum())

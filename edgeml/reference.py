@@ -22,7 +22,8 @@ class Reference:
 
     `results`: method -> what the framework returned, as a list of arrays; `labels`: predicted labels [n] or
     [n, k] where the model classifies, else None; `margins`: float64[n], gap between the two best class
-    scores, where there are scores; `metric` and `score`: task quality against y, None without y or a task.
+    scores, where there are scores; `metric` and `score`: task quality against y, None without y or a task;
+    `undecided`: bool[n], rows whose answer hangs on ties that float32 cannot tell, None where none can.
     """
 
     results: Mapping[str, list[Array]] = field(repr=False)
@@ -30,6 +31,7 @@ class Reference:
     margins: Array | None = field(repr=False)
     metric: str | None
     score: float | None
+    undecided: Array | None = field(default=None, repr=False)
 
 
 def as_arrays(result: Any) -> list[Array]:
@@ -67,6 +69,7 @@ def consult(model: TrainedModel, data: Data) -> Reference:
     try:
         results = {m.name: as_arrays(source.predict(model, m.name, data.x)) for m in model.signature.methods}
         scores = source.scores(model, data.x)
+        undecided = None if source.undecided is None else source.undecided(model, data.x)
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{model.name} itself refuses the data: {error}") from error
     if all(a.dtype.kind == "f" and not np.isfinite(a).any() for r in results.values() for a in r):
@@ -80,7 +83,9 @@ def consult(model: TrainedModel, data: Data) -> Reference:
         predicted = _judged(labels, results, model)
         _check_truth(model, metric, predicted, data.y)
         score = task_score(metric, predicted, data.y)
-    return Reference(results, labels, _margins(scores), metric, score)
+    if undecided is not None and len(undecided) > 1 and undecided.all():
+        undecided = None  # what is left would prove nothing
+    return Reference(results, labels, _margins(scores, undecided), metric, score, undecided)
 
 
 def predicted_labels(model: TrainedModel, result: list[Array]) -> Array | None:
@@ -179,8 +184,12 @@ def _comparable(labels: Array) -> Array:
     return labels.astype(np.str_) if labels.dtype.kind in "OUS" else labels
 
 
-def _margins(scores: Array | None) -> Array | None:
-    if scores is None or scores.ndim != 2 or scores.shape[1] < 2:
-        return None
-    best = np.sort(np.asarray(scores, np.float64), axis=1)
-    return best[:, -1] - best[:, -2]
+def _margins(scores: Array | None, undecided: Array | None) -> Array | None:
+    """float64[n], 0 where the row is undecided, infinite where it is unknown; None where all are."""
+    margins = None
+    if scores is not None and scores.ndim == 2 and scores.shape[1] > 1:
+        best = np.sort(np.asarray(scores, np.float64), axis=1)
+        margins = best[:, -1] - best[:, -2]
+    if undecided is None or not undecided.any():
+        return margins
+    return np.where(undecided, 0.0, np.inf if margins is None else margins)

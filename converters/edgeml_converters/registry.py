@@ -39,6 +39,8 @@ class Source:
     # (model, ordinary rows, most rows to give): rows on the model's thresholds, edges and categories
     boundaries: Callable[[TrainedModel, Any, int], Boundaries | None] | None = None
     reductions: Callable[[Any], Iterator[Reduction]] | None = None  # live object -> parts of it
+    # (model, x): bool[n], rows whose answer hangs on ties that float32 cannot tell; None where none can
+    undecided: Callable[[TrainedModel, Any], Array | None] | None = None
     holds: Callable[[Path], bool] = lambda path: True  # whether a file of such a suffix is one of its models
 
 

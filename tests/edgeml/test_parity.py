@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -132,6 +133,22 @@ def test_a_flip_of_unknown_margin_counts(margins):
     parity = compare(reference(predict=labels, margins=margins), {"predict": [other]}, other)
     assert [f.margin for f in parity.flips] == [None]
     assert parity.resolved_agreement == 0.5
+
+
+def test_rows_that_hang_on_ties_do_not_count():
+    """Neither their values, lost ones included, nor their labels; how many they are is said."""
+    expected, got = np.float64([1, 2, 3, 4]), np.float32([1, 9, INF, 4])
+    ties = np.array([False, True, True, False])
+    tied = replace(reference(predict=expected), undecided=ties)
+    parity = compare(tied, {"predict": [got]}, None)
+    assert (parity.undecided, parity.max_difference, parity.lost) == (2, 0.0, 0)
+    plain = compare(reference(predict=expected), {"predict": [got]}, None)
+    assert (plain.undecided, plain.max_difference, plain.lost) == (0, 7.0, 1)
+    labels, other = np.array([0, 1, 2, 1]), np.array([0, 0, 2, 0])
+    tied = replace(reference(predict=labels, margins=np.where(ties, 0.0, INF)), undecided=ties)
+    parity = compare(tied, {"predict": [other]}, other)
+    assert [(f.row, f.margin) for f in parity.flips] == [(1, 0.0), (3, None)]
+    assert parity.resolved_agreement == 0.75
 
 
 def test_scores_are_compared_beside_labels_that_come_from_them():

@@ -18,6 +18,7 @@ from edgeml_converters.sources.sklearn_rows import framework_rows, quiet_names
 from edgeml_converters.sources.sklearn_structure import estimators, final_estimator, steps
 from edgeml_converters.sources.sklearn_thresholds import CLASSIFIERS, deciding, distances
 from edgeml_converters.sources.sklearn_trees import check_trees
+from edgeml_converters.sources.sklearn_undecided import undecided
 from edgeml_runtime.errors import UnsupportedModelError
 from edgeml_runtime.signature import Array, Signature
 
@@ -130,7 +131,8 @@ def _scores(model: TrainedModel, x: Any) -> Array | None:
         if hasattr(estimator, "decision_function"):
             return _of_decision(model, np.asarray(estimator.decision_function(rows)))
         if model.task == "clustering" and hasattr(estimator, "transform"):
-            return -np.asarray(estimator.transform(rows))
+            nearness = -np.asarray(estimator.transform(rows))
+            return nearness if nearness.shape[1] > 1 else None
     return None
 
 
@@ -153,4 +155,5 @@ SOURCE = Source(
     scores=_scores,
     boundaries=boundary_rows,
     reductions=reductions,
+    undecided=undecided,
 )
