@@ -239,8 +239,12 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
             if isinstance(item, slice):
                 item = np.arange(result.width(place))[item]
             result, place = result.taken(item, place), place + 1
-        result.part_of = self if result is not self else None
-        if result is not self:
+        if result is self:
+            return self.viewed("Identity", self.shape_)
+        # Lists of places make copies, all else is a view.
+        copied = any(isinstance(item, (list, np.ndarray)) for item in items)
+        result.part_of = None if copied else self
+        if not copied:
             self._parts.append(weakref.ref(result))
         return result
 
@@ -254,7 +258,9 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
         return [*items, *fill] if where is None else [*items[:where], *fill, *items[where + 1 :]]
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        if self.part_of is not None or any(part() is not None for part in self._parts):
+        if self.part_of is not None or any(
+            part() is not None and part() is not value for part in self._parts
+        ):
             raise UntraceableError(
                 "it assigns to a part of an array that is used under another name (copy it)"
             )
@@ -278,7 +284,7 @@ class _Rows:
     """The number of rows, which is not known."""
 
     def _unknown(self, *_others: Any) -> Any:
-        raise UntraceableError("it computes with the number of rows")
+        raise UntraceableError("it computes with the number of rows (np.ones_like and its like need none)")
 
     __int__ = __index__ = __float__ = __add__ = __sub__ = __mul__ = __truediv__ = __floordiv__ = _unknown
     __radd__ = __rsub__ = __rmul__ = __rtruediv__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = _unknown

@@ -176,4 +176,26 @@ def known_only(options: Mapping[str, Any], **allowed: Any) -> None:
         raise UntraceableError(f"it passes {', '.join(strange)}")
 
 
+def quantile(x: Traced, q: Any, axis: Any = None, **options: Any) -> Traced:
+    """Numpy's quantile along the last axis, linear between numbers."""
+    known_only(options, keepdims=None)
+    place = x.axis(axis)
+    if np.ndim(q) or place != x.ndim - 1 or options.get("keepdims"):
+        raise UntraceableError("it takes several quantiles, or along an axis that is not the last")
+    ordered = ascending(x)
+    where_to = float(q) * (x.width(place) - 1)
+    low = min(int(where_to), x.width(place) - 2)
+    lower, upper = ordered[..., low], ordered[..., low + 1]
+    found = lower + (upper - lower) * (where_to - low)
+    return where(any_of(is_nan(x), axis), np.nan, found)
+
+
+def average(x: Traced, axis: Any = None, weights: Any = None) -> Traced:
+    """Numpy's average, with known weights."""
+    if weights is None:
+        return mean(x, axis)
+    known = np.asarray(weights, np.float64)
+    return elementwise("divide", total(x * known, axis), float(known.sum()))
+
+
 LARGEST, SMALLEST = _extreme("ReduceMax", -np.inf), _extreme("ReduceMin", np.inf)

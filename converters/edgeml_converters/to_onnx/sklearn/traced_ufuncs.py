@@ -51,7 +51,7 @@ def apply(ufunc: Any, method: str, inputs: Sequence[Any], kwargs: Mapping[str, A
 def _called(ufunc: Any, inputs: Sequence[Any]) -> Any:
     name = ufunc.__name__
     if name == "matmul":
-        from edgeml_converters.to_onnx.sklearn.traced_functions import matmul
+        from edgeml_converters.to_onnx.sklearn.traced_shapes import matmul
 
         return matmul(*inputs)
     if name == "divmod":
