@@ -69,7 +69,7 @@ def boundary_flips(name: str, target: str) -> tuple[Flip, ...]:
 
 @functools.cache
 def comparisons(name: str, target: str) -> Mapping[str, Mapping[str, float]]:
-    """`differences` of several batches: all rows, one, seven, and rows with gaps where a matrix takes them."""
+    """`differences` of several batches: all rows, one, seven, and with gaps where a matrix takes them."""
     x, model, opened = ZOO[name]().x, described(name), session(name, target)
     batches = {"all": x, "one": take_rows(x, np.arange(1)), "seven": take_rows(x, np.arange(3, 10))}
     if takes_gaps(model):
