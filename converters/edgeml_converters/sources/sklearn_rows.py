@@ -111,13 +111,16 @@ def quiet_names() -> Iterator[None]:
     """Let arrays into a model fitted on a DataFrame, and the reverse; sklearn compares names itself.
 
     Transforms that iterate (factorizations, sparse codes) warn of rows on which they stop early, and
-    neighbours of rows that have none; what they answer is compared all the same.
+    neighbours of rows that have none, encoders of categories that they do not know; what they answer is
+    compared all the same.
     """
     from sklearn.exceptions import ConvergenceWarning
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", r"\s*Orthogonal matching pursuit ended", RuntimeWarning)
+        warnings.filterwarnings("ignore", r"Skipping features without any observed values", UserWarning)
+        warnings.filterwarnings("ignore", r"Found unknown categories in columns", UserWarning)
         warnings.filterwarnings("ignore", r"Skipping features without any observed values", UserWarning)
         warnings.filterwarnings("ignore", r"X does not have valid feature names", UserWarning)
         warnings.filterwarnings("ignore", r"Data was converted to boolean for metric", UserWarning)
