@@ -43,5 +43,6 @@ def as_categories(frame: Any, categories: Known) -> Any:
     made = frame.copy(deep=False)
     for place, values in categories.items():
         name = made.columns[place]
-        made[name] = Categorical(made[name].astype(object), categories=list(values))
+        column = made[name].astype(object)
+        made[name] = Categorical(column.where(column.isin(list(values))), categories=list(values))
     return made

@@ -128,4 +128,5 @@ def quiet_names() -> Iterator[None]:
         warnings.filterwarnings("ignore", r"invalid value encountered in cast", RuntimeWarning)
         warnings.filterwarnings("ignore", r"Outlier label .* is not in training classes", UserWarning)
         warnings.filterwarnings("ignore", r"X has feature names, but", UserWarning)
+        warnings.filterwarnings("ignore", r"Found unknown categories", UserWarning)
         yield
