@@ -141,6 +141,7 @@ def test_sparse_rows():
         RadiusNeighborsRegressor(25).fit(csr_matrix(x[:200]), y[:200] * 1.0),
     ):
         same(estimator, x[:300])
+        assert not SOURCE.undecided(SOURCE.describe(estimator, "model"), x[:300]).all()
 
 
 @pytest.mark.parametrize("label", [-1, 1])
@@ -290,7 +291,8 @@ class Overlap:
 def test_functions_are_refused():
     from sklearn.cluster import FeatureAgglomeration
     from sklearn.impute import KNNImputer
-    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.metrics import DistanceMetric
+    from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
     from sklearn.semi_supervised import LabelSpreading
 
     def overlap_of(x: Any, axis: int) -> Any:
@@ -301,6 +303,11 @@ def test_functions_are_refused():
         assert reasons_for(KNeighborsClassifier(metric=metric)) == (
             f"model (KNeighborsClassifier): metric {name} {unknown} one of scikit-learn's"
         )
+    by_object = KNeighborsRegressor(metric=DistanceMetric.get_metric("euclidean"))
+    assert reasons_for(by_object) == (
+        "model (KNeighborsRegressor): metric EuclideanDistance64 is an object with parameters of its own; "
+        "give its name"
+    )
     assert reasons_for(KNeighborsClassifier(weights=np.exp)) == (
         f"model (KNeighborsClassifier): weights exp {unknown} uniform or distance"
     )

@@ -66,7 +66,8 @@ def _columns(rows: Any, chosen: Array) -> Any:
 
 def _slack(fitted: Any, metric: Any) -> float:
     """What a distance changes by where float32 rounds the values, or the shares that it is made of."""
-    values = np.abs(np.asarray(fitted, np.float64))
+    dense = fitted.toarray() if hasattr(fitted, "toarray") else fitted
+    values = np.abs(np.asarray(dense, np.float64))
     values = values[np.isfinite(values)]
     return _OF_VALUES * float(values.max(initial=1e-30) if metric in _IN_UNITS else 1.0)
 
@@ -87,7 +88,7 @@ def _tied(near: Array, count: int, slack: float, *, weighted: bool) -> Array:
 
 def _nearest(model: Any, rows: Any, count: int, *, weighted: bool = False) -> Array:
     fitted = model._fit_X
-    near = model.kneighbors(rows, min(count + 1, len(fitted)))[0]
+    near = model.kneighbors(rows, min(count + 1, model.n_samples_fit_))[0]
     return _tied(near, count, _slack(fitted, model.effective_metric_), weighted=weighted)
 
 

@@ -68,6 +68,8 @@ def unknown_metric(model: Any) -> str | None:
     if callable(name):
         known = getattr(name, "__name__", type(name).__name__)
         return f"metric {known} is a function, and what it computes is not known; use one of scikit-learn's"
+    if not isinstance(name, str):
+        return f"metric {type(name).__name__} is an object with parameters of its own; give its name"
     if name == "precomputed":
         return "metric 'precomputed' takes distances instead of rows; use one of scikit-learn's metrics"
     metric = metric_of(model)

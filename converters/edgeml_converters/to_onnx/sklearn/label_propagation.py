@@ -13,6 +13,7 @@ from edgeml_converters.to_onnx.sklearn.nearest import nearest
 
 _FLOAT = 1  # onnx.TensorProto.FLOAT
 _UNDERFLOW = 745.2  # from here on exp(-x) is zero in float64
+_NOTHING = -1e30  # the logarithm of 0, in numbers that float32 has
 
 
 def _classify(emitter: Emitter, model: Any, x: str) -> Classified:
@@ -25,7 +26,12 @@ def _classify(emitter: Emitter, model: Any, x: str) -> Classified:
         return Classified(emitter.argmax(shares), model.classes_, shares)
     squares = distances(emitter, x, model.X_, Metric("sqeuclidean", {}))
     exponents = emitter.add("Mul", squares, double(emitter, [float(model.gamma)]))
-    # From the nearest row on: the kernel itself vanishes in float32 long before it does in float64.
+    # From the largest term on: the kernel itself vanishes in float32 long before it does in float64. Far from
+    # all labels a fitted row's own distribution may be as small, so it counts in the logarithm too.
+    largest = known.max(axis=1, initial=0.0)
+    with np.errstate(divide="ignore"):
+        exponents = emitter.add("Sub", exponents, double(emitter, np.maximum(np.log(largest), _NOTHING)))
+    known = known / np.where(largest == 0.0, 1.0, largest)[:, None]
     least = emitter.add("ReduceMin", exponents, emitter.constant([1], "int64"), keepdims=1)
     kernel = emitter.add("Exp", emitter.add("Sub", least, exponents))
     sums = emitter.add("MatMul", kernel, double(emitter, known))

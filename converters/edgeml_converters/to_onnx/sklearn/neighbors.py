@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -117,28 +118,42 @@ def _classify_within_many(emitter: Emitter, model: Any, x: str) -> tuple[Classif
     alone = emitter.add("Equal", total, double(emitter, [0.0]))
     divisor = emitter.add("Where", alone, double(emitter, [1.0]), total)
     shares = emitter.add("Cast", emitter.add("Div", sums, divisor), to=_FLOAT)
-    outliers = model.outlier_label_ or [None] * len(tables)
+    outliers = [None] * len(tables) if model.outlier_label_ is None else model.outlier_label_
     return tuple(
-        _with_outliers(emitter, Classified(emitter.argmax(part), classes, part), alone, outlier)
+        _with_outliers(emitter, model, Classified(emitter.argmax(part), classes, part), alone, outlier)
         for part, classes, outlier in zip(_parts(emitter, tables, shares), tables, outliers, strict=True)
     )
 
 
-def _with_outliers(emitter: Emitter, found: Classified, alone: str, outlier: Any) -> Classified:
+def _with_outliers(emitter: Emitter, model: Any, found: Classified, alone: str, outlier: Any) -> Classified:
     """Rows without neighbours get the outlier's label; where it is no class, an index after the classes.
 
     Without such a label scikit-learn refuses these rows; here they have no shares and the first class.
     """
-    places = np.flatnonzero(found.classes == outlier)
     if outlier is None:
         return found
-    place = int(places[0]) if len(places) else len(found.classes)
-    label = emitter.add("Where", emitter.flat(alone), emitter.constant([place], "int64"), found.label)
-    if not len(places):
-        return replace(found, label=label, classes=np.append(found.classes, outlier))
-    certain = emitter.constant(np.eye(len(found.classes))[places])
-    shares = emitter.add("Where", alone, certain, str(found.probabilities))
-    return replace(found, label=label, probabilities=shares)
+    known = found.classes
+    classes = known if outlier in known else np.append(known, outlier)
+    certain = np.flatnonzero(known == outlier)
+    if _counts_at_once(model):  # scikit-learn then takes the parameter for a class's index
+        certain = np.array([i for i in range(len(known)) if np.all(i == model.outlier_label)], np.int64)
+    place = certain[:1] if len(certain) else np.flatnonzero(classes == outlier)
+    label = emitter.add("Where", emitter.flat(alone), emitter.constant(place, "int64"), found.label)
+    if not len(certain):
+        return replace(found, label=label, classes=classes)
+    shares = emitter.constant(np.eye(len(known))[certain[:1]])
+    shares = emitter.add("Where", alone, shares, str(found.probabilities))
+    return replace(found, label=label, classes=classes, probabilities=shares)
+
+
+def _counts_at_once(model: Any) -> bool:
+    """Whether scikit-learn counts the classes within the radius while it computes the distances."""
+    if model.weights != "uniform" or model._fit_method != "brute" or model.outputs_2d_:
+        return False
+    reduction = importlib.import_module("sklearn.metrics._pairwise_distances_reduction")
+    metric = "euclidean" if model.metric == "minkowski" and model.p == 2 else model.metric
+    row = np.zeros((1, model.n_features_in_))
+    return bool(reduction.RadiusNeighborsClassMode.is_usable_for(row, model._fit_X, metric))
 
 
 def _classify_within(emitter: Emitter, model: Any, x: str) -> Classified:
