@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from zoo.real_rows import fit_rows, patient_table, wine_table
-from zoo.specimen import Builder, new, pipe, quietly
+from zoo.specimen import Array, Builder, fit, missing, new, pipe, quietly, with_missing
 
 _TEXT = ["hue", "cellar", "shade", "label"]
 _WHOLE = ["label", "strong"]  # nothing missing
@@ -42,6 +42,20 @@ def _imputer(names: list[str], **options: Any) -> Builder:
     return fit_rows(
         lambda: pipe(new("impute.SimpleImputer", **options), new("preprocessing.OneHotEncoder")), _on(names)
     )
+
+
+def _numeric(change: Any = missing, **options: Any) -> Builder:
+    return fit(lambda: new("impute.SimpleImputer", **options), "wine", change)
+
+
+def _marked(x: Array, y: Array) -> tuple[Array, Array]:
+    return np.nan_to_num(with_missing(x), nan=-1.0), y
+
+
+def _with_empty(x: Array, y: Array) -> tuple[Array, Array]:
+    x = with_missing(np.round(x))
+    x[:, 4] = np.nan
+    return x, y
 
 
 def _patients() -> Any:
@@ -91,6 +105,13 @@ SPECIMENS: dict[str, Builder] = {
         ),
         _on(["hue", "shade"]),
     ),
+    "imputer-mean": _numeric(strategy="mean", add_indicator=True),
+    "imputer-median-of-marked": _numeric(_marked, missing_values=-1.0, strategy="median"),
+    "imputer-constant-with-empty": _numeric(
+        _with_empty, strategy="constant", fill_value=-3.5, keep_empty_features=True
+    ),
+    "imputer-most-frequent-but-empty": _numeric(_with_empty, strategy="most_frequent"),
+    "missing-indicator": fit(lambda: new("impute.MissingIndicator", error_on_new=False), "wine", missing),
     "missing-indicator-none": fit_rows(
         lambda: new("impute.MissingIndicator", features="all", missing_values=None), _on(["cellar", "label"])
     ),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from zoo.real_rows import descriptions, fit_rows, wine_records, wine_sets, wine_table
-from zoo.specimen import Builder, Specimen, new, pipe
+from zoo.specimen import Builder, Specimen, fit, new, pipe
 
 _TEXT = "feature_extraction.text."
 
@@ -45,6 +45,10 @@ def _of_labels(kind: str, labels: Callable[[], Any], **options: Any) -> Builder:
     return build
 
 
+def _words_of_digits(x: Any, y: Any) -> Any:
+    return np.floor(x[:, 1:7]), y
+
+
 _OTHERS = (
     "alcohol", "malic_acid", "alcalinity_of_ash", "magnesium", "total_phenols", "flavanoids",
     "nonflavanoid_phenols", "proanthocyanins", "color_intensity", "od280/od315_of_diluted_wines", "proline",
@@ -71,6 +75,10 @@ SPECIMENS: dict[str, Builder] = {
     "hashing-counts": _words("HashingVectorizer", n_features=64, norm=None, alternate_sign=False),
     "hashing-binary-l1": _words(
         "HashingVectorizer", n_features=128, norm="l1", binary=True, ngram_range=(1, 2)
+    ),
+    "tfidf-transformer": fit(lambda: new(f"{_TEXT}TfidfTransformer", sublinear_tf=True), "digits"),
+    "tfidf-transformer-l1": fit(
+        lambda: new(f"{_TEXT}TfidfTransformer", norm="l1", smooth_idf=False), "digits", _words_of_digits
     ),
     "tfidf-logistic": fit_rows(lambda: _read(new(_LOGISTIC)), descriptions),
     "tfidf-svd-svc": fit_rows(

@@ -119,7 +119,6 @@ def quiet_names() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", r"\s*Orthogonal matching pursuit ended", RuntimeWarning)
-        warnings.filterwarnings("ignore", r"Skipping features without any observed values", UserWarning)
         warnings.filterwarnings("ignore", r"Found unknown categories in columns", UserWarning)
         warnings.filterwarnings("ignore", r"Skipping features without any observed values", UserWarning)
         warnings.filterwarnings("ignore", r"X does not have valid feature names", UserWarning)
