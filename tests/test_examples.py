@@ -13,6 +13,8 @@ from edgeml_runtime.session import load
 pytestmark = pytest.mark.slow
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
+COLUMNS = ("alcohol", "proline", "colour", "strong")
+FULL = {"proline": 1065, "strong": True}
 # What a device does not have: the compiler and every framework.
 ON_DEVICE = """
 import runpy, sys
@@ -49,6 +51,16 @@ def test_from_training_with_scikit_learn_to_the_device(tmp_path):
     assert "golden vectors: ok" in done.stdout
     assert "100 rows one by one agree with the batch: True" in done.stdout
     assert sorted(p.name for p in tmp_path.iterdir()) == ["digits.edgeml", "digits.npy"]
+
+
+def test_a_table_with_text_and_gaps(tmp_path):
+    done = run(tmp_path, str(EXAMPLES / "compile_a_table.py"))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "one record: barolo" in done.stdout and "100% as scikit-learn" in done.stdout
+    assert load(tmp_path / "wines.edgeml").predict([dict.fromkeys(COLUMNS, None) | FULL]).tolist() == [
+        "barolo"
+    ]
 
 
 def test_a_keras_network_for_a_raspberry_pi(tmp_path):
