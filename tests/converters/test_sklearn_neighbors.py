@@ -159,6 +159,17 @@ def test_radius_by_brute_force(label):
     same(estimator, x)
 
 
+@pytest.mark.parametrize("label", [1, 20, 77, "most_frequent"])
+@pytest.mark.parametrize("metric", ["manhattan", "euclidean"])
+def test_labels_of_outliers_by_brute_force(metric, label):
+    """scikit-learn takes the label for an index where it counts classes while it computes distances."""
+    from sklearn.neighbors import RadiusNeighborsClassifier
+
+    x, y = zoo_data("wine")
+    model = RadiusNeighborsClassifier(30.0, metric=metric, algorithm="brute", outlier_label=label)
+    same(model.fit(x, np.array([10, 20, 30])[y]), x, np.concatenate([x, x + 1e4]))
+
+
 def test_metrics_of_special_rows():
     x, y = zoo_data("wine")[0], np.arange(178.0) ** 1.5
     zeros = np.zeros((1, 13))
@@ -239,6 +250,23 @@ def test_kernels_that_vanish():
     outputs = run(artifact, x + 20)
     assert np.isnan(shares).all() and np.isnan(outputs["probabilities"]).all()
     np.testing.assert_array_equal(outputs["label"], labels)
+
+
+def test_distributions_that_vanish():
+    """Far from all labels a fitted row's own distribution is too small for its product with the kernel."""
+    from sklearn.semi_supervised import LabelSpreading
+
+    x, y = zoo_data("digits")
+    x = (x[:240] - x.mean(axis=0)) / (x.std(axis=0) + 1e-9)
+    estimator = LabelSpreading(gamma=20, max_iter=200)
+    model, artifact = convert(
+        "model", Specimen(estimator.fit(x[::2], np.where(np.arange(120) % 3, y[:240:2], -1)), x, y)
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        shares = estimator.predict_proba(x)
+        assert 0 < np.isnan(shares).any(axis=1).sum() < 120
+        assert_same(model, artifact, x)
 
 
 def test_affinity_propagation_without_centres():
