@@ -384,6 +384,7 @@ def fingerprints(names: tuple[str, ...]) -> list[str]:
     return lines
 
 
+@pytest.mark.slow  # a fresh process
 def test_another_process_gives_the_same_bytes():
     require_module("lightgbm", "xgboost", "catboost")
     there = printed_elsewhere(__file__, "print(*t.fingerprints(t.IN_ANOTHER_PROCESS[::-1]), sep='\\n')")

@@ -457,6 +457,7 @@ for scheme in t.TOLERANCES:
 """
 
 
+@pytest.mark.slow  # a fresh process
 def test_another_process_makes_the_same_bytes_and_is_quiet(tmp_path):
     artifact, images, _ = _conv_net()
     here = [

@@ -73,7 +73,7 @@ def test_what_is_not_called_is_not_refused():
     assert not any(step.reason for step in covered(selecting))
     reasons = {step.path: step.reason for step in covered(RFE(Mine(max_iter=1000)))}
     assert reasons["model"] is None
-    assert reasons["model.estimator"].endswith("not in scikit-learn; what it computes is not known")
+    assert "not in scikit-learn, so what it computes is not known" in reasons["model.estimator"]
 
 
 @pytest.mark.parametrize("strategy", ["stratified", "uniform"])

@@ -374,6 +374,7 @@ def fingerprints(names: tuple[str, ...]) -> list[str]:
     return [hashlib.sha256(convert(name, ZOO[name]())[1].content).hexdigest() for name in names]
 
 
+@pytest.mark.slow  # a fresh process
 def test_another_process_gives_the_same_bytes():
     there = printed_elsewhere(__file__, "print(*t.fingerprints(t.IN_ANOTHER_PROCESS), sep='\\n')")
     assert there == fingerprints(IN_ANOTHER_PROCESS)

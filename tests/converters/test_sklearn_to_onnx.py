@@ -165,6 +165,7 @@ def fingerprints(names: tuple[str, ...]) -> list[str]:
     return lines
 
 
+@pytest.mark.slow  # a fresh process
 def test_another_process_gives_the_same_bytes():
     there = printed_elsewhere(__file__, "print(*t.fingerprints(t.IN_ANOTHER_PROCESS[::-1]), sep='\\n')")
     assert sorted(there) == sorted(fingerprints(IN_ANOTHER_PROCESS))

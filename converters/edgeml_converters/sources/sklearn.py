@@ -38,13 +38,14 @@ def _recognises(model: object) -> bool:
 def _describe(model: Any, name: str) -> TrainedModel:
     try:
         return _description(model, name)
-    except AttributeError as exc:
+    except (AttributeError, UnsupportedModelError) as exc:
+        problem = exc.__cause__ if isinstance(exc, UnsupportedModelError) else exc
         saved_by = getattr(model, FITTED_BY, None)
-        if saved_by is None:
+        if saved_by is None or not isinstance(problem, AttributeError):
             raise
         raise UnsupportedModelError(
             f"{name} ({type(model).__name__}) was saved by scikit-learn {saved_by}, and the one installed "
-            f"here cannot call it ({exc}): fit it again, or install scikit-learn {saved_by}"
+            f"here cannot call it ({problem}): fit it again, or install scikit-learn {saved_by}"
         ) from exc
 
 

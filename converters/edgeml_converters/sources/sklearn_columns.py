@@ -18,11 +18,12 @@ from edgeml_converters.sources.sklearn_reading import (
     UNLISTED,
     Cell,
     Reading,
+    calculates,
     readings,
     values_in_float32,
 )
 from edgeml_converters.sources.sklearn_structure import children, own_width, takes_nan
-from edgeml_runtime.encodings import Categories, Encoding, HashedRecords, HashedWords, Sets, Words
+from edgeml_runtime.encodings import Categories, Encoding, HashedRecords, HashedWords, Records, Sets, Words
 from edgeml_runtime.encodings.categories import CategoryValue
 from edgeml_runtime.errors import UnsupportedModelError
 from edgeml_runtime.signature import TensorSpec
@@ -93,9 +94,9 @@ def inputs_of(model: Any, name: str) -> Inputs:
     first = next(reader for reader in _readers(model))
     if reads_documents(first):
         source = "y" if type(first).__name__.startswith("Label") else "x"
-        return Inputs(tuple(_document_specs(source, _columns(model, 1)[0].encodings)))
-    width = _width(model, name)
-    columns, names = _columns(model, width), _names(model)
+        return Inputs(tuple(_document_specs(source, _columns(model, 1)[0])))
+    width, names = _width(model, name), _names(model)
+    columns = [] if calculates(model) else _columns(model, width)
     read = [column for column in columns if column.readings]
     either = any(column.any_cell for column in read) and not all(column.any_cell for column in read)
     if not either and not any(column.coded or column.encodings for column in read):
@@ -115,6 +116,8 @@ def example_rows(model: Any) -> Any:
     first = next(reader for reader in _readers(model))
     if reads_documents(first):
         return [_example_document(_columns(model, 1)[0].encodings[0])] * 2
+    if calculates(model):
+        return None
     width = next((width for width in map(own_width, _readers(model)) if width), 0)
     columns, names = _columns(model, width), _names(model)
     if not any(column.values or column.encodings for column in columns):
@@ -148,8 +151,10 @@ def knows_none(model: Any, width: int) -> set[int]:
 
 
 def _columns(model: Any, width: int) -> list[_Column]:
-    found = readings(model, width)
-    return [_Column(tuple(r for r in found if r.column == i)) for i in range(width)]
+    found: list[list[Reading]] = [[] for _ in range(width)]
+    for reading in readings(model, width):
+        found[reading.column].append(reading)
+    return [_Column(tuple(column)) for column in found]
 
 
 def _readers(model: Any) -> Iterator[Any]:
@@ -175,11 +180,14 @@ def _readers(model: Any) -> Iterator[Any]:
     yield from documents
 
 
-def _document_specs(source: str, encodings: Sequence[Encoding]) -> Iterator[TensorSpec]:
-    for number, encoding in enumerate(encodings):
+def _document_specs(source: str, column: _Column) -> Iterator[TensorSpec]:
+    for number, encoding in enumerate(column.encodings):
         name = source if number == 0 else f"{source}_{number}"
         part_of = "" if number == 0 else source
-        yield TensorSpec(name, "float32", (None, encoding.width), source=part_of, encoding=encoding)
+        gaps = isinstance(encoding, Records) and not column.refuses(NAN)
+        yield TensorSpec(
+            name, "float32", (None, encoding.width), allow_nan=gaps, source=part_of, encoding=encoding
+        )
 
 
 def _width(model: Any, name: str) -> int:

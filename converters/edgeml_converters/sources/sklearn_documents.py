@@ -21,6 +21,8 @@ _OTHERS = ("DictVectorizer", "FeatureHasher", "LabelBinarizer", "LabelEncoder", 
 
 def reads_documents(estimator: Any) -> bool:
     """Whether an estimator's input is one column of text, records, sets or labels."""
+    if type(estimator).__name__ == "LabelBinarizer" and estimator.y_type_ == "multilabel-indicator":
+        return False  # a matrix of 0 and 1
     return type(estimator).__name__ in (*_VECTORIZERS, *_OTHERS)
 
 

@@ -131,7 +131,9 @@ def _walk(estimator: Any, view: _View, found: list[Reading]) -> _View:
     if reads_documents(estimator):
         encoding = document_encoding(estimator)
         found += [Reading(s.column, encoding=encoding) for s in view.columns if s.column is not None]
-        return _View((_Seen(),), alike=True)
+        # Mappings may hold missing numbers.
+        gaps = view.columns[0].missing if kind == "DictVectorizer" else ()
+        return _View((_Seen(gaps),), alike=True)
     if hasattr(estimator, "get_support"):
         _refuse_missing(estimator, view, found)
         found += [Reading(seen.column, numbers=True) for seen in view.columns if seen.column is not None]
@@ -280,6 +282,11 @@ def _categories(estimator: Any) -> dict[int, Sequence[Any]]:
         places = np.flatnonzero(estimator.is_categorical_).tolist()
         return dict(zip(places, encoder.categories_, strict=True))
     return dict(categories_of(estimator))
+
+
+def calculates(estimator: Any) -> bool:
+    """Whether an estimator itself takes all of its columns as numbers."""
+    return codes_read(estimator) == () and not isinstance(estimator, str)
 
 
 def codes_read(estimator: Any) -> Collection[int] | None:

@@ -121,6 +121,7 @@ def quiet_names() -> Iterator[None]:
         warnings.filterwarnings("ignore", r"\s*Orthogonal matching pursuit ended", RuntimeWarning)
         warnings.filterwarnings("ignore", r"Found unknown categories in columns", UserWarning)
         warnings.filterwarnings("ignore", r"Skipping features without any observed values", UserWarning)
+        warnings.filterwarnings("ignore", r"unknown class\(es\)", UserWarning)
         warnings.filterwarnings("ignore", r"X does not have valid feature names", UserWarning)
         warnings.filterwarnings("ignore", r"Data was converted to boolean for metric", UserWarning)
         warnings.filterwarnings("ignore", r"One or more samples have no neighbors", UserWarning)

@@ -112,9 +112,11 @@ def input_width(model: Any) -> int | None:
 
 
 def own_width(estimator: Any) -> int | None:
-    """How many columns the estimator itself says it takes: isotonic regression has one and does not say so."""
+    """How many columns the estimator itself says it takes; isotonic regression has one and does not say."""
     if type(estimator).__name__ == "IsotonicRegression":
         return 1
+    if type(estimator).__name__ == "LabelBinarizer":  # of an indicator matrix
+        return len(estimator.classes_)
     width = getattr(estimator, "n_features_in_", None)
     return None if width is None else int(width)
 

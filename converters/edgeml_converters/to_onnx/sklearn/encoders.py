@@ -140,6 +140,10 @@ def _label_encoder(emitter: Emitter, model: Any, x: str) -> str:
 
 
 def _label_binarizer(emitter: Emitter, model: Any, x: str) -> str:
+    if model.y_type_ == "multilabel-indicator":
+        zero = emitter.add("Equal", x, emitter.constant([0.0]))
+        labels = (emitter.constant([float(label)]) for label in (model.neg_label, model.pos_label))
+        return emitter.add("Where", zero, *labels)
     count = len(model.classes_)
     places = [np.arange(count, dtype=np.float64)]
     hot = one_hot(emitter, _labels(emitter, model, x), places)

@@ -1,7 +1,7 @@
 """Classes of users' own, through the converters that they registered with skl2onnx in this process.
 
-`skl2onnx.update_registered_converter(cls, ...)` is how custom steps are taught to ONNX; such a class is taken as
-it is there, and parity judges it like everything else.
+`skl2onnx.update_registered_converter(cls, ...)` is how custom steps are taught to ONNX; such a class is taken
+as it is there, and parity judges it like everything else.
 """
 
 from __future__ import annotations
