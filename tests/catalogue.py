@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn_parity import decided
 from zoo import ZOO
 
 from edgeml.boundaries import boundary_rows, compare_boundaries
@@ -29,7 +30,6 @@ from edgeml_runtime.manifest import Budget
 from edgeml_runtime.session import Session
 
 FORMATS = ("onnx", "tflite")
-MARGIN = 1e-5  # of labels that float32 may decide otherwise
 TABLE = Path(__file__).parent.parent / "docs" / "sklearn-support.md"
 
 
@@ -92,7 +92,7 @@ def with_gaps(x: Any) -> Any:
 def differences(name: str, target: str) -> Mapping[str, float]:
     """By method: the largest difference on the specimen's rows as a share of the largest value.
 
-    For labels: the share of rows that differ though their margin is above MARGIN.
+    For labels: the share of rows that differ though scores tell them apart.
     """
     return comparisons(name, target)["all"]
 
@@ -104,11 +104,7 @@ def _differences(model: TrainedModel, opened: Session, rows: Any) -> Mapping[str
         got = as_arrays(opened.call(method.name, rows))
         is_label = bool(method.labels) or (model.task == "clustering" and method.name == "predict")
         if is_label:
-            differ = np.asarray(wanted[0] != got[0]).reshape(len(got[0]), -1).any(axis=1)
-            scores = source.scores(model, rows) if differ.any() else None
-            if scores is not None:
-                best = np.sort(scores, axis=1)
-                differ &= best[:, -1] - best[:, -2] > MARGIN
+            differ = decided(model, rows, np.asarray(wanted[0] != got[0]))
             # k-means answers in int32.
             same_kind = wanted[0].dtype.kind == got[0].dtype.kind or wanted[0].dtype.kind in "OU"
             found[method.name] = float(differ.mean()) if same_kind else math.inf

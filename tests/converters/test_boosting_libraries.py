@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sklearn_parity
 from conftest import printed_elsewhere, require_module
 from zoo.boosting_libraries import SPECIMENS, boosted, frame
 from zoo.specimen import Specimen, load, new, pipe, with_missing, words
@@ -27,7 +28,6 @@ from edgeml_runtime.errors import (
 )
 from edgeml_runtime.feeds import tensors_of
 
-MARGIN = 1e-5  # of labels that float32 may decide otherwise
 TOLERANCE = 2e-6  # of values, relative to the largest
 ALONE = sorted(
     name for name in SPECIMENS if name.split("-")[0] in ("lgbm", "xgb", "catboost") and "frame" not in name
@@ -54,34 +54,8 @@ def convert(model: Any, name: str = "model") -> tuple[TrainedModel, Artifact]:
     return described, converter.convert(described, "float32", None)
 
 
-def run(artifact: Artifact, x: Any) -> dict[str, Any]:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(artifact.content, options, providers=["CPUExecutionProvider"])
-    names = [spec.name for spec in artifact.signature.outputs]
-    return dict(zip(names, session.run(names, {"x": np.asarray(x, np.float32)}), strict=True))
-
-
-def assert_same(model: TrainedModel, artifact: Artifact, x: Any, tolerance: float = TOLERANCE) -> None:
-    """Every method, on rows x as the library gets them; the graph gets them in float32."""
-    outputs, source = run(artifact, x), source_of(model)
-    for method in model.signature.methods:
-        wanted, got = source.predict(model, method.name, x), outputs[method.outputs[0]]
-        assert got.shape == wanted.shape
-        if not method.labels:
-            scale = max(1e-30, float(np.nanmax(np.abs(wanted))))
-            np.testing.assert_allclose(got, wanted, rtol=0, atol=tolerance * scale)
-            continue
-        labels = method.labels[0].array()[got]
-        assert labels.dtype == wanted.dtype or labels.dtype.kind == wanted.dtype.kind == "U"
-        differ = (labels != wanted).reshape(len(x), -1).any(axis=1)
-        scores = source.scores(model, x)
-        if scores is not None:
-            best = np.sort(scores, axis=1)
-            differ &= best[:, -1] - best[:, -2] > MARGIN
-        assert not differ.any()
+def assert_same(model: TrainedModel, artifact: Artifact, x: Any) -> None:
+    sklearn_parity.assert_same(model, artifact, x, TOLERANCE)
 
 
 @pytest.mark.parametrize("name", ALONE)

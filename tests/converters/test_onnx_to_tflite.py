@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import printed_elsewhere, require_module
+from sklearn_parity import assert_answers
 from zoo import TREES, ZOO
 
 from edgeml_converters.model import Artifact, TrainedModel
@@ -22,7 +23,6 @@ from edgeml_runtime.signature import dequantize, quantize
 
 pytestmark = pytest.mark.slow
 
-MARGIN = 1e-5  # of labels that float32 may decide otherwise
 TOLERANCE = 2e-5  # of values, relative to the largest
 IN_ANOTHER_PROCESS = (
     "columns-logistic", "gaussian-process-rbf-wide", "hist-gradient-boosting-categorical",
@@ -59,33 +59,9 @@ def run(artifact: Artifact, x: Any) -> dict[str, Any]:
     return {s.name: dequantize(s, r) for s, r in zip(artifact.signature.outputs, results, strict=True)}
 
 
-def assert_same(model: TrainedModel, artifact: Artifact, x: Any, tolerance: float = TOLERANCE) -> None:
+def assert_same(model: TrainedModel, artifact: Artifact, x: Any, tolerance: float) -> None:
     """Every method, on rows x as the framework gets them; the artifact gets them in float32."""
-    outputs = run(artifact, x)
-    for spec in model.signature.outputs:
-        assert outputs[spec.name].dtype.name == spec.dtype
-        assert outputs[spec.name].shape == (len(x), *spec.shape[1:])
-    for method in model.signature.methods:
-        wanted = SOURCE.predict(model, method.name, x)
-        got = [outputs[name] for name in method.outputs]
-        if method.labels:
-            assert not flips(model, method, x, got[0], wanted).any()
-            continue
-        for mine, theirs in zip(got, wanted if method.returns == "list" else [wanted], strict=True):
-            scale = max(1e-30, float(np.nanmax(np.abs(theirs))))
-            np.testing.assert_allclose(mine, theirs, rtol=0, atol=tolerance * scale)
-
-
-def flips(model: TrainedModel, method: Any, x: Any, indices: Any, wanted: Any) -> Any:
-    """Rows whose labels differ though the framework's scores do not tie."""
-    columns = indices.reshape(len(x), -1)
-    labels = np.stack([t.array()[columns[:, j]] for j, t in enumerate(method.labels)], axis=1)
-    differ = (labels != wanted.reshape(len(x), -1)).any(axis=1)
-    scores = SOURCE.scores(model, x)
-    if scores is None:
-        return differ
-    best = np.sort(scores, axis=1)
-    return differ & (best[:, -1] - best[:, -2] > MARGIN)
+    assert_answers(model, run(artifact, x), x, tolerance)
 
 
 @pytest.mark.parametrize("name", ["hist-gradient-boosting-binary", "hist-gradient-boosting-poisson"])
@@ -95,8 +71,8 @@ def test_infinite_values(name):
     rows = ZOO[name]().x.copy()
     where = np.random.default_rng(4).random(rows.shape)
     rows[where < 0.3], rows[where < 0.15] = np.inf, -np.inf
-    assert_same(model, artifact, rows)
-    assert_same(model, artifact, np.full_like(rows[:1], np.inf))
+    assert_same(model, artifact, rows, TOLERANCE)
+    assert_same(model, artifact, np.full_like(rows[:1], np.inf), TOLERANCE)
 
 
 def boundary_rows(x: Any, estimator: Any) -> Any:
