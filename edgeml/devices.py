@@ -1,147 +1,38 @@
 """Devices: what a named target is and which artifacts it can run.
 
 A device is one TOML file whose name is the device's; `devices/README.md` explains every field. `host` has no
-file: it is probed. Numbers carry their source; `facts` pairs each with it.
+file: it is probed. The types are those of `edgeml/device_profile.py`.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from edgeml import toml
+from edgeml.device_profile import GENERAL_KNOWLEDGE, DeviceProfile, Fact, facts, linked_libraries
 from edgeml_runtime.codec import CodecError, decode, encode
 from edgeml_runtime.engines import Engine, engines
 from edgeml_runtime.errors import DeviceProfileError, UnknownNameError
-from edgeml_runtime.host import FEATURES, CoreCluster, HostInfo, host_info
+from edgeml_runtime.host import HostInfo, host_info
+
+__all__ = [
+    "GENERAL_KNOWLEDGE",
+    "HOST",
+    "DeviceProfile",
+    "Fact",
+    "device_names",
+    "facts",
+    "formats",
+    "is_host",
+    "load_device",
+    "probe",
+    "scheme_obstacle",
+    "to_toml",
+]
 
 HOST = "host"
-GENERAL_KNOWLEDGE = "general knowledge"  # the source of what `unsourced` names
-# A value outside its range is nearly always one given in another unit.
-_RANGES = {
-    "clock_max_hz": (10**6, 10**11, "Hz"),
-    "l1d_bytes": (1 << 10, 1 << 30, "bytes"),
-    "l2_bytes": (1 << 10, 1 << 36, "bytes"),
-    "l3_bytes": (1 << 10, 1 << 36, "bytes"),
-    "memory_bytes": (1 << 20, 1 << 50, "bytes"),
-    "memcpy_bytes_per_s": (10**6, 10**13, "bytes a second"),
-    "memset_bytes_per_s": (10**6, 10**13, "bytes a second"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Isa:
-    """The instruction set: architecture as Python names the machine, features of `host.FEATURES`."""
-
-    architecture: Literal["aarch64", "armv7l", "x86_64"]
-    features: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        for feature in self.features:
-            if feature not in FEATURES:
-                raise ValueError(f"feature {feature!r} is not one of {', '.join(FEATURES)}")
-
-
-@dataclass(frozen=True, slots=True)
-class Caches:
-    """What one core reaches, in bytes; 0 where there is no such level, None where it is not known."""
-
-    l1d_bytes: int | None = None
-    l2_bytes: int | None = None
-    l3_bytes: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("l1d_bytes", "l2_bytes", "l3_bytes"):
-            if getattr(self, name) != 0:
-                _check_range(name, getattr(self, name))
-
-
-@dataclass(frozen=True, slots=True)
-class Bandwidth:
-    """Main memory as one core sees it, in bytes copied or written a second."""
-
-    memcpy_bytes_per_s: int
-    memset_bytes_per_s: int
-
-    def __post_init__(self) -> None:
-        _check_range("memcpy_bytes_per_s", self.memcpy_bytes_per_s)
-        _check_range("memset_bytes_per_s", self.memset_bytes_per_s)
-
-
-@dataclass(frozen=True, slots=True)
-class Userland:
-    """The operating system whose Python installs the engine; `bits` of that Python, not of the CPU."""
-
-    os: str
-    bits: Literal[32, 64]
-    python: str
-    libc: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class EngineWheel:
-    """Whether an engine's package installs from a wheel in the device's userland, and which versions do."""
-
-    available: bool
-    package: str
-    first_version: str | None = None
-    last_version: str | None = None
-    broken_versions: tuple[str, ...] = ()
-    pythons: tuple[str, ...] = ()  # that have a wheel, of those looked up
-    requires_features: tuple[str, ...] = ()
-    note: str = ""
-
-    def __post_init__(self) -> None:
-        if not self.available and not self.note:
-            raise ValueError("an engine that is not available needs a note that says why")
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceProfile:
-    """A target. The smallest of `memory_bytes` is the limit; `boards` are prefixes of device tree models."""
-
-    name: str
-    description: str
-    cores: tuple[CoreCluster, ...]
-    isa: Isa
-    userland: Userland
-    engines: Mapping[str, EngineWheel] = field(default_factory=dict)
-    soc: str | None = None
-    boards: tuple[str, ...] = ()
-    caches: Caches = field(default_factory=Caches)
-    memory_bytes: tuple[int, ...] = ()
-    bandwidth: Bandwidth | None = None
-    sources: Mapping[str, str] = field(default_factory=dict)
-    unsourced: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not self.cores:
-            raise ValueError("cores: at least one cluster is needed")
-        for cluster in self.cores:
-            _check_range("clock_max_hz", cluster.clock_max_hz)
-        for size in self.memory_bytes:
-            _check_range("memory_bytes", size)
-        if list(self.memory_bytes) != sorted(set(self.memory_bytes)):
-            raise ValueError("memory_bytes: sizes must ascend")
-        for engine in self.engines:
-            if engine not in engines():
-                raise ValueError(f"engines.{engine}: not one of {', '.join(engines())}")
-        paths = {path for path, _ in _leaves(self)}
-        for cited in (*self.sources, *self.unsourced):
-            if not any(_covers(cited, path) for path in paths):
-                raise ValueError(f"sources: {cited!r} names no field that this profile has")
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """One number of a profile and where it comes from; None where the profile does not say (probed ones)."""
-
-    path: str  # "caches.l2_bytes"
-    value: int
-    source: str | None
 
 
 def device_names() -> tuple[str, ...]:
@@ -177,7 +68,7 @@ def probe(name: str = HOST) -> DeviceProfile:
         "isa": {"architecture": info.machine, "features": list(info.cpu_features)},
         "userland": {
             "os": info.os,
-            "bits": 32 if info.machine == "armv7l" else 64,
+            "bits": 32 if info.machine in ("armv7l", "armv6l") else 64,
             "libc": info.libc,
             "python": ".".join(info.python.split(".")[:2]),
         },
@@ -191,12 +82,28 @@ def probe(name: str = HOST) -> DeviceProfile:
 
 
 def formats(profile: DeviceProfile) -> dict[str, str | None]:
-    """Every artifact format: None where the device can run it, or the reason why it cannot."""
+    """Every artifact format: None where the device can run it, or the reason why it cannot.
+
+    A microcontroller runs what a library of its firmware reads; no engine of ours runs there.
+    """
     known = engines().values()
-    return {
-        target: _why_not(profile, [e for e in known if target in e.formats])
-        for target in sorted({target for engine in known for target in engine.formats})
-    }
+    targets = sorted({target for engine in known for target in engine.formats})
+    if profile.kind == "microcontroller":
+        readable = {f for library in linked_libraries(profile).values() for f in library.formats}
+        names = ", ".join(profile.libraries) or "no library is known there"
+        return {t: None if t in readable else f"no library reads {t} ({names})" for t in targets}
+    return {t: _why_not(profile, [e for e in known if t in e.formats]) for t in targets}
+
+
+def scheme_obstacle(profile: DeviceProfile, target: str, scheme: str) -> str | None:
+    """Why no library of a microcontroller runs that scheme of a format it reads; None where one does.
+
+    Engines run every scheme that their formats have.
+    """
+    reading = [entry for entry in linked_libraries(profile).values() if target in entry.formats]
+    if not reading or any(scheme in library.schemes for library in reading):
+        return None
+    return "; ".join(library.refused[scheme] for library in reading)
 
 
 def is_host(profile: DeviceProfile) -> bool:
@@ -213,18 +120,6 @@ def is_host(profile: DeviceProfile) -> bool:
     if any(board.startswith(prefix) for board in here.boards for prefix in profile.boards):
         return True
     return _hardware(profile) == _hardware(here)
-
-
-def facts(profile: DeviceProfile) -> tuple[Fact, ...]:
-    """Every number of the profile with its source, the most specific one that names it."""
-    found = []
-    for path, value in _leaves(profile):
-        if type(value) is int:
-            cited = dict.fromkeys(profile.unsourced, GENERAL_KNOWLEDGE) | dict(profile.sources)
-            covering = [key for key in cited if _covers(key, path)]
-            source = cited[max(covering, key=len)] if covering else None
-            found.append(Fact(path, value, source))
-    return tuple(found)
 
 
 def to_toml(profile: DeviceProfile) -> str:
@@ -288,45 +183,8 @@ def _why_not(profile: DeviceProfile, candidates: list[Engine]) -> str | None:
 
 
 def _hardware(profile: DeviceProfile) -> tuple[object, ...]:
-    return profile.cores, profile.isa, profile.caches, profile.memory_bytes
-
-
-def _check_range(name: str, value: int | None) -> None:
-    low, high, unit = _RANGES[name]
-    if value is not None and not low <= value <= high:
-        raise ValueError(f"{name}: expected {low} to {high} {unit}, got {value}")
-
-
-def _leaves(profile: DeviceProfile) -> Iterator[tuple[str, object]]:
-    """Path and value of what sources may cover; the clusters of `cores` share their paths."""
-    described = encode(profile)
-    for name in (
-        "cores",
-        "isa",
-        "userland",
-        "engines",
-        "soc",
-        "boards",
-        "caches",
-        "memory_bytes",
-        "bandwidth",
-    ):
-        yield from _walk(name, described[name])
-
-
-def _walk(path: str, value: object) -> Iterator[tuple[str, object]]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _walk(f"{path}.{key}", item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _walk(path, item)
-    elif value is not None:
-        yield path, value
-
-
-def _covers(cited: str, path: str) -> bool:
-    return path == cited or path.startswith(f"{cited}.")
+    cores = [(cluster.core, cluster.count, cluster.clock_max_hz) for cluster in profile.cores]
+    return cores, profile.isa, profile.caches, profile.memory_bytes
 
 
 def _without_empty(value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from edgeml.devices import DeviceProfile, formats
+from edgeml.devices import DeviceProfile, formats, scheme_obstacle
 from edgeml_converters.intake import missing_modules, with_pip_line
 from edgeml_converters.model import Artifact, TrainedModel
 from edgeml_converters.registry import Route, routes
@@ -115,10 +115,13 @@ def plan(
             continue
         for scheme in SCHEMES:
             offer = offers.get(scheme, f"no converter makes {name} with {scheme}")
+            obstacle = scheme_obstacle(device, name, scheme)
             if wanted_schemes and scheme not in wanted_schemes:
                 continue
             if isinstance(offer, str):
                 left_out.append(LeftOut(name, scheme, offer))
+            elif obstacle is not None:
+                left_out.append(LeftOut(name, scheme, f"{device.name}: {obstacle}"))
             elif scheme in CALIBRATED and not with_data:
                 left_out.append(LeftOut(name, scheme, "needs data to calibrate on; pass data"))
             else:
