@@ -1,0 +1,116 @@
+"""A Debian file tree of a foreign architecture, made without root rights: apt-get fetches, dpkg unpacks.
+
+apt gets a state of its own (lists, status, archives) and the machine's own sources and keys, so that it
+resolves, downloads and checks signatures and hashes as it always does; nothing is installed on the machine.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeml.emulation.platforms import Platform
+from edgeml.emulation.programs import complaint, run
+from edgeml_runtime.errors import EngineError, MissingDependencyError
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A package file that apt downloaded and checked."""
+
+    file: str  # libc6_2.36-9+deb12u14_arm64.deb
+    size_bytes: int
+
+
+def check_tools() -> None:
+    """Raises MissingDependencyError where this machine has no apt-get or dpkg."""
+    for tool in ("apt-get", "dpkg"):
+        if shutil.which(tool) is None:
+            raise MissingDependencyError(
+                f"{tool} is needed to fetch the files of the emulated system and is not on this machine: "
+                f"run edgeml on Debian or Ubuntu, or in a container of one"
+            )
+
+
+def update_lists(state: Path, platform: Platform, sources: Path | None) -> tuple[str, ...]:
+    """Fetch the lists of packages; returns apt's complaints about those it could not have.
+
+    One list that is out of date on its mirror must not stop the others; what is then missing shows when
+    packages are resolved. `sources`: a file of apt sources to use in place of the machine's.
+    """
+    for folder in ("lists/partial", "archives/partial"):
+        (state / folder).mkdir(parents=True, exist_ok=True)
+    (state / "status").write_bytes(b"")
+    done = _apt(state, sources, platform, "update")
+    return tuple(line for line in done.stderr.splitlines() if line.startswith(("E:", "W:")))
+
+
+def download(state: Path, platform: Platform, sources: Path | None) -> tuple[Package, ...]:
+    """Fetch the platform's packages and all they depend on; goes on where an interrupted run stopped.
+
+    Raises EngineError with apt's own words.
+    """
+    # Into a folder where nothing has been downloaded yet, or apt would leave out what it already has.
+    untouched = f"Dir::Cache::archives={state / 'none'}"
+    listed = _apt(state, sources, platform, "install", "--print-uris", "-o", untouched, *platform.packages)
+    if listed.returncode == 0:
+        fetched = _apt(state, sources, platform, "install", "--download-only", *platform.packages)
+    if listed.returncode != 0 or fetched.returncode != 0:
+        failed = listed if listed.returncode != 0 else fetched
+        raise EngineError(
+            f"apt-get could not fetch {platform.debian} packages: {complaint(failed)}; Debian 12 has them: "
+            f"where this machine's sources are others, give a file of Debian's with --apt-sources"
+        )
+    return tuple(_listed(listed.stdout))
+
+
+def unpack(state: Path, packages: Sequence[Package], root: Path, platform: Platform) -> None:
+    """Unpack downloaded packages into a new folder and make the links that their install scripts would make.
+
+    Raises EngineError with dpkg's own words, for a full disk for example.
+    """
+    for package in packages:
+        archive = state / "archives" / package.file
+        done = run(["dpkg", "-x", str(archive), str(root)])
+        if done.returncode != 0:
+            raise EngineError(f"dpkg could not unpack {package.file}: {complaint(done)}")
+    libraries = root / "usr" / "lib" / platform.triplet
+    for name, link in (("blas/libblas.so.3", "libblas.so.3"), ("lapack/liblapack.so.3", "liblapack.so.3")):
+        if (libraries / name).exists():
+            (libraries / link).symlink_to(name)
+    # What is not in the tree is taken from the host: its loader settings are for another architecture.
+    for name in ("ld.so.cache", "ld.so.preload"):
+        (root / "etc" / name).write_bytes(b"")
+
+
+def _listed(text: str) -> Iterator[Package]:
+    """Lines such as `'ADDRESS' libc6_2.36-9_arm64.deb 2324660 SHA256:...`."""
+    for line in text.splitlines():
+        parts = line.split()
+        if line.startswith("'") and len(parts) >= 3:
+            yield Package(parts[1], int(parts[2]))
+
+
+def _apt(
+    state: Path, sources: Path | None, platform: Platform, *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    options = {
+        "APT::Architecture": platform.debian,
+        "APT::Architectures::": platform.debian,
+        "APT::Install-Recommends": "false",
+        "APT::Sandbox::User": "root",  # the user that apt would change to cannot write into a home folder
+        "Acquire::Languages": "none",
+        "Acquire::Retries": "2",
+        "Dir::State": str(state),
+        "Dir::State::lists": str(state / "lists"),
+        "Dir::State::status": str(state / "status"),
+        "Dir::Cache": str(state),
+        "Dir::Cache::archives": str(state / "archives"),
+    }
+    if sources is not None:
+        options |= {"Dir::Etc::sourcelist": str(sources.absolute()), "Dir::Etc::sourceparts": "/dev/null"}
+    flags = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
+    return run(["apt-get", "-q", "-y", *flags, *arguments])
