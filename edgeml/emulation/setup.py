@@ -134,7 +134,7 @@ def _check_space(folder: Path) -> None:
     free = shutil.disk_usage(_existing(folder)).free
     if free < _NEEDED_BYTES:
         raise InputError(
-            f"{folder} needs {_NEEDED_BYTES >> 20} MiB of disk while it is set up, {free >> 20} MiB are free; "
+            f"{folder} needs {_NEEDED_BYTES >> 20} MiB while it is set up, {free >> 20} MiB are free; "
             f"EDGEML_CACHE names another folder"
         )
 
@@ -204,13 +204,10 @@ def _import_problem(root: Root, engine: GuestEngine) -> str | None:
     """Import the engine on the least core of the platform; None where that works, or what the guest said."""
     from edgeml_runtime.engines import engines
 
-    command = [
-        *root.command(CORES[root.platform.check_core], 4),
-        "-c",
-        f"import {engines()[engine.name].requires}",
-    ]
+    guest = root.command(CORES[root.platform.check_core], 4)
+    statement = f"import {engines()[engine.name].requires}"
     try:
-        done = run(command, {"PYTHONPATH": str(engine.folder)}, _IMPORT_TIMEOUT_S)
+        done = run([*guest, "-c", statement], {"PYTHONPATH": str(engine.folder)}, _IMPORT_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         return f"not done after {_IMPORT_TIMEOUT_S} s"
     return None if done.returncode == 0 else complaint(done)

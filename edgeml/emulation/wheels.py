@@ -19,10 +19,9 @@ def pip_command() -> list[str]:
     """The pip of this Python, of the system's, or one that uv brings; raises MissingDependencyError."""
     if importlib.util.find_spec("pip") is not None:
         return [sys.executable, "-m", "pip"]
-    if (python := shutil.which("python3")) is not None and run(
-        [python, "-m", "pip", "--version"]
-    ).returncode == 0:
-        return [python, "-m", "pip"]
+    system = [shutil.which("python3") or "", "-m", "pip"]
+    if system[0] and run([*system, "--version"]).returncode == 0:
+        return system
     if (uv := shutil.which("uv")) is not None:
         return [uv, "tool", "run", "--quiet", "pip"]
     raise MissingDependencyError(
