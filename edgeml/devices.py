@@ -12,6 +12,7 @@ from typing import Any
 
 from edgeml import toml
 from edgeml.device_profile import GENERAL_KNOWLEDGE, DeviceProfile, Fact, facts, linked_libraries
+from edgeml.requirements.loading import engine_loading
 from edgeml_runtime.codec import CodecError, decode, encode
 from edgeml_runtime.engines import Engine, engines
 from edgeml_runtime.errors import DeviceProfileError, UnknownNameError
@@ -170,15 +171,11 @@ def _installed_engine(engine: Engine, info: HostInfo) -> dict[str, Any]:
 def _why_not(profile: DeviceProfile, candidates: list[Engine]) -> str | None:
     reasons = []
     for engine in candidates:
-        wheel = profile.engines.get(engine.name)
-        if wheel is None:
-            reasons.append(f"the profile of {profile.name} says nothing of {engine.name}")
-        elif not wheel.available:
-            reasons.append(wheel.note)
-        elif missing := [f for f in wheel.requires_features if f not in profile.isa.features]:
-            reasons.append(f"{wheel.package} needs {', '.join(missing)}")
-        else:
+        asked = engine_loading(profile, engine.name).requirements
+        refused = [r.reason for r in asked if r.answer == "no"]
+        if not refused:
             return None
+        reasons.append(refused[0])
     return "; ".join(reasons)
 
 
