@@ -169,20 +169,30 @@ def _explain(outcomes: Sequence[Outcome]) -> Explanation:
     nearest = min(judged, key=_distance)
     binding = tuple(_LIMITS.get(v.gate, v.gate) for v in _broken(nearest))
     relaxations = _relaxations(judged)
-    misses = ", ".join(
-        f"{v.gate} {v.value:.6g} {v.unit}".rstrip() + f" over the limit of {v.limit:.6g}"
-        for v in _broken(nearest)
-    )
+    misses = ", ".join(map(_miss, _broken(nearest)))
     bind = f"{' and '.join(binding)} {'binds' if len(binding) == 1 else 'bind'}"
     summary = f"nothing fits: {bind}; nearest is {nearest.candidate.name} with {misses}"
+    # Of the candidates that the device cannot take, each may name something else that it could.
+    others = dict.fromkeys(text for o in judged if o.fit is not None for text in o.fit.fallback)
+    if "fits" in binding and others:
+        summary += f"; would fit: {', '.join(others)}"
     return Explanation(summary, binding, nearest.candidate.name, _broken(nearest), relaxations)
+
+
+def _miss(verdict: Verdict) -> str:
+    if verdict.value is None or verdict.limit is None:
+        return f"{verdict.gate}: {verdict.detail}"
+    return f"{verdict.gate} {verdict.value:.6g} {verdict.unit}".rstrip() + (
+        f" over the limit of {verdict.limit:.6g}"
+    )
 
 
 def _relaxations(judged: Sequence[Outcome]) -> tuple[Relaxation, ...]:
     """For each least set of limits the candidate that comes closest while breaking just these."""
     nearest: dict[frozenset[str], Outcome] = {}
-    # No limit of the user's allows another decision than the original's on its own thresholds.
-    relaxable = [o for o in judged if all(v.gate != "boundaries" for v in _broken(o))]
+    # No limit of the user's allows another decision than the original's on its own thresholds, or makes a
+    # device larger.
+    relaxable = [o for o in judged if all(v.gate not in ("boundaries", "fits") for v in _broken(o))]
     for outcome in sorted(relaxable, key=_distance):
         nearest.setdefault(frozenset(v.gate for v in _broken(outcome)), outcome)
     smallest = [o for gates, o in nearest.items() if not any(other < gates for other in nearest)]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from edgeml.coverage import Coverage
+    from edgeml.device_profile import DeviceProfile
 
 _RUNTIME = {
     "run": "Run a bundle on the rows of a file.",
@@ -113,17 +114,21 @@ def compile_command(
     Every candidate is built and judged against the original; the best that fits the budget is written. Exit
     code 6 when nothing fits: the report still comes, no bundle is written.
     """
+    from functools import partial
+
     from edgeml.budget import read_budget
+    from edgeml.devices import load_device
     from edgeml.pipeline import compile
     from edgeml_runtime.errors import NothingFitsError
     from edgeml_runtime.files import check_writable
 
     output = output or Path(f"{model.resolve().stem}.edgeml")
     check_writable(output)
+    profile = load_device(device)
     with _Progress(quiet=as_json) as progress:
         result = compile(
             model,
-            device=device,
+            device=profile,
             data=data,
             target=target,
             budget=read_budget(budget_file, **limits),
@@ -133,7 +138,7 @@ def compile_command(
             seed=seed,
             trust_pickle=trust_pickle,
             progress=progress,
-            announce=None if as_json else _print_coverage,
+            announce=None if as_json else partial(_announce, profile),
         )
     written = result.save(output) if result.chosen is not None else None
     if as_json:
@@ -175,6 +180,42 @@ def inspect(file: Path, trust_pickle: bool, as_json: bool) -> int:
         for line in inspection_lines(document):
             click.echo(line)
     return 0
+
+
+@cli.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--device", required=True, help="A device's name, a profile's path, or `all`.")
+@click.option("--no-measure", is_flag=True, help="Do not run the bundle here for its peak memory.")
+@_json_option
+def fits(bundle: Path, device: str, no_measure: bool, as_json: bool) -> int:
+    """Say whether BUNDLE loads and fits on a device: wheel, instructions, operators, memory.
+
+    Exit code 0 where nothing speaks against it (unproven ones included), 6 where the device cannot.
+    """
+    from edgeml.devices import device_names, load_device
+    from edgeml.fits import bundle_fit, fit_line, fit_lines, peak_here
+    from edgeml_runtime.bundle import read_bundle
+    from edgeml_runtime.cli import printable
+    from edgeml_runtime.codec import encode
+    from edgeml_runtime.errors import NothingFitsError
+
+    profiles = [load_device(name) for name in (device_names() if device == "all" else (device,))]
+    opened = read_bundle(bundle)
+    with _Progress(quiet=as_json) as progress:
+        progress("measuring the bundle's peak memory here", 0, 0)
+        linux = any(profile.kind == "linux" for profile in profiles)
+        peak_bytes = peak_here(opened) if linux and not no_measure else None
+    found = [bundle_fit(opened, profile, peak_bytes) for profile in profiles]
+    if as_json:
+        name = opened.manifest.name
+        _print_json({"bundle": name, "digest": opened.digest, "fits": [encode(fit) for fit in found]})
+    elif device == "all":
+        for fit in found:
+            click.echo(printable(fit_line(fit)))
+    else:
+        for line in fit_lines(found[0]):
+            click.echo(printable(line))
+    return NothingFitsError.exit_code if all(fit.answer == "no" for fit in found) else 0
 
 
 @cli.group(invoke_without_command=True)
@@ -264,12 +305,17 @@ def demo(output: Path, device: str, as_json: bool) -> int:
     return 0
 
 
-def _print_coverage(found: Coverage) -> None:
+def _announce(profile: DeviceProfile, found: Coverage) -> None:
+    """What each step, format and engine of the device is taken for, before anything is built."""
     from edgeml.coverage import coverage_lines
+    from edgeml.fits import engine_fits, engine_lines
     from edgeml_runtime.cli import printable
 
     for key, text in coverage_lines(found):
         click.echo(printable(f"{key:10} {text}"))
+    click.echo(printable(f"{'device':10} {profile.name}"))
+    for line in engine_lines(engine_fits(profile)):
+        click.echo(printable(line))
 
 
 def _print_json(document: Any) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgeml.cost import measure_apart
+from edgeml.device_profile import linked_libraries
 from edgeml.devices import DeviceProfile, formats, is_host, scheme_obstacle
 from edgeml.requirements.loading import Loading, engine_loading, library_loading
 from edgeml.requirements.memory import fits_memory
@@ -94,7 +95,7 @@ def artifact_fit(
         found.append(EngineFit(loading.engine, loading.version, worst(requirements), tuple(requirements)))
     if not found:
         reason = formats(profile).get(artifact_format) or f"no engine runs {artifact_format} there"
-        found.append(EngineFit("none", None, "no", (Requirement("engine", "no", reason),)))
+        found.append(EngineFit("no engine", None, "no", (Requirement("engine", "no", reason),)))
     answer = min((f.answer for f in found), key=_BEST_FIRST.index)
     fallback = () if answer != "no" else tuple(_fallback(profile, artifact_format, scheme, needs, found))
     return Fit(profile.name, artifact_format, scheme, answer, tuple(found), fallback)
@@ -149,8 +150,6 @@ def loadable_formats(profile: DeviceProfile) -> tuple[str, ...]:
 
 
 def _loadings(profile: DeviceProfile, artifact_format: str | None) -> Iterator[Loading]:
-    from edgeml.device_profile import linked_libraries
-
     if profile.kind == "microcontroller":
         for name, library in linked_libraries(profile).items():
             if artifact_format is None or artifact_format in library.formats:

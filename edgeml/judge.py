@@ -15,6 +15,7 @@ from edgeml.boundaries import BoundaryParity, BoundaryRows, compare_boundaries
 from edgeml.build import Trial
 from edgeml.cost import measure_apart
 from edgeml.devices import DeviceProfile, is_host
+from edgeml.fits import Fit, artifact_fit, fit_verdict
 from edgeml.pack import bundle_of
 from edgeml.parity import MinimalCase, Parity, compare
 from edgeml.plan import Candidate
@@ -61,6 +62,7 @@ class Outcome:
     bundle: Bundle | None = field(default=None, repr=False)
     error: EdgeMLError | None = None
     minimal_case: MinimalCase | None = None
+    fit: Fit | None = None
 
     @property
     def disagrees(self) -> bool:
@@ -118,7 +120,16 @@ def judge(trial: Trial, gates: Gates, provenance: Provenance) -> Outcome:
     predicted = labels if labels is not None else results[gates.model.signature.methods[0].name][0]
     accuracy = _accuracy(gates, predicted)
     size_bytes = len(artifact.content)
+    fit = artifact_fit(
+        artifact.content,
+        artifact.format,
+        artifact.scheme,
+        gates.device,
+        versions=provenance.versions,
+        peak_bytes=measurement.peak_memory_bytes,
+    )
     verdicts = (
+        fit_verdict(fit),
         _size(size_bytes, gates.budget),
         _parity(artifact.scheme, parity, gates),
         *(() if boundaries is None else (_boundary_verdict(boundaries),)),
@@ -137,6 +148,7 @@ def judge(trial: Trial, gates: Gates, provenance: Provenance) -> Outcome:
         measurement,
         artifact,
         bundle,
+        fit=fit,
     )
 
 

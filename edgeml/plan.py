@@ -15,6 +15,7 @@ from edgeml_runtime.errors import (
     ConversionError,
     InputError,
     MissingDependencyError,
+    NothingFitsError,
     UnknownNameError,
     UnsupportedModelError,
 )
@@ -83,8 +84,8 @@ def plan(
     """The candidates that the device can run and a route honours in full.
 
     Raises UnknownNameError for a format or scheme that does not exist, UnsupportedModelError where no format
-    takes the model, MissingDependencyError where only an extra is missing, InputError where the device runs
-    none.
+    takes the model, MissingDependencyError where only an extra is missing, NothingFitsError where the device
+    runs none, InputError where only data is missing.
     """
     check_names(wanted_formats, wanted_schemes)
     candidates: list[Candidate] = []
@@ -127,7 +128,7 @@ def plan(
             else:
                 candidates.append(Candidate(name, scheme, tuple(c.name for c in offer)))
     if not candidates:
-        _explain_emptiness(model, device, left_out, unsupported, missing)
+        _explain_emptiness(model, device, left_out, unsupported, missing, obstacles)
     return Plan(tuple(candidates), tuple(left_out), hubs)
 
 
@@ -177,10 +178,16 @@ def _explain_emptiness(
     left_out: Sequence[LeftOut],
     unsupported: Sequence[str],
     missing: Sequence[str],
+    obstacles: Mapping[str, str | None],
 ) -> None:
     if unsupported:
         raise UnsupportedModelError("; ".join(dict.fromkeys(unsupported)))
     if missing:
         raise MissingDependencyError("; ".join(dict.fromkeys(missing)))
     reasons = "; ".join(f"{o.name}: {o.reason}" for o in left_out)
-    raise InputError(f"nothing to build for {model.name} on {device.name}: {reasons}")
+    message = f"nothing to build for {model.name} on {device.name}: {reasons}"
+    if all(o.reason.startswith(f"{device.name}: ") for o in left_out):
+        loadable = [name for name, why_not in obstacles.items() if why_not is None]
+        fallback = f"would fit: the formats {', '.join(loadable)}" if loadable else "no format would fit"
+        raise NothingFitsError(f"{message}; {fallback}")
+    raise InputError(message)

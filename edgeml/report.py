@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from edgeml.fits import engine_fits
 from edgeml_runtime.cli import describe_verdict, printable
 from edgeml_runtime.codec import encode
 
@@ -49,6 +50,7 @@ def result_document(result: Result) -> dict[str, Any]:
         "pareto_front": list(result.choice.front),
         "candidates": [_outcome_document(o) for o in result.outcomes],
         "left_out": [encode(o) for o in result.left_out],
+        "fits": encode(engine_fits(result.device)),
         "explanation": encode(result.explanation),
     }
 
@@ -69,6 +71,7 @@ def _outcome_document(outcome: Outcome) -> dict[str, Any]:
         "float_operators": [] if outcome.artifact is None else encode(outcome.artifact.float_operators),
         "verdicts": encode(outcome.verdicts),
         "measurement": encode(outcome.measurement),
+        "fit": encode(outcome.fit),
         "error": None if error is None else {"type": type(error).__name__, "message": str(error)},
     }
 

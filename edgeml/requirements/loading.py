@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from edgeml.device_profile import DeviceProfile, EngineWheel
 
 
+_EMULATED = ("aarch64", "armv7l")
+
+
 @dataclass(frozen=True, slots=True)
 class Loading:
     """An engine on a device: the version that pip would install there, and whether it loads."""
@@ -104,9 +107,9 @@ def _instructions(
     if ran_with is not None and set(ran_with) <= set(features):
         reason = f"{wheel.package} {version} ran on a core with no more than {', '.join(ran_with)}{broken}"
         return Requirement("instructions", "yes", reason)
+    tries = f"; edgeml verify --on {profile.name} tries it" if profile.isa.architecture in _EMULATED else ""
     reason = (
-        f"nobody has tried {wheel.package} {version or ''} on a core with no more than "
-        f"{', '.join(features) or 'the base instructions'}; edgeml verify --on {profile.name} tries it"
-        f"{broken}"
+        f"{wheel.package} {version or ''} was not tried on a core with no more than "
+        f"{', '.join(features) or 'the base instructions'}{tries}{broken}"
     )
     return Requirement("instructions", "unproven", reason)

@@ -14,7 +14,7 @@ from edgeml.plan import plan
 from edgeml_converters.intake import describe
 from edgeml_converters.registry import converters
 from edgeml_converters.schemes import CALIBRATED, SCHEMES
-from edgeml_runtime.errors import InputError, UnknownNameError, UnsupportedModelError
+from edgeml_runtime.errors import NothingFitsError, UnknownNameError, UnsupportedModelError
 
 PI = load_device("raspberry-pi-4")
 ARMV7 = load_device("generic-armv7")
@@ -87,7 +87,7 @@ def test_calibrated_schemes_need_data():
 
 def test_a_format_without_an_engine_on_the_device_is_left_out():
     with pytest.raises(
-        InputError, match=r"nothing to build for logistic-regression-digits on generic-armv7: onnx: "
+        NothingFitsError, match=r"nothing to build for logistic-regression-digits on generic-armv7: onnx: "
     ):
         plan(model(), ARMV7, wanted_formats=("onnx",))
 
