@@ -97,9 +97,8 @@ def resnet18() -> Counter:
     for stage, width in enumerate((64, 128, 256, 512)):
         for block in range(2):
             stride = 2 if stage and not block else 1
-            if not block:
-                net.conv(x, width, 1, stride)
-            x = net.produce(net.conv(net.conv(x, width, 3, stride), width, 3))
+            skip = x if block else net.conv(x, width, 1, stride)
+            x = net.add(net.conv(net.conv(x, width, 3, stride), width, 3), skip)
     classify(net, x)
     return net
 
@@ -111,11 +110,10 @@ def resnet50(*, stride_in_3x3: bool) -> Counter:
     for stage, (width, repeats) in enumerate(((64, 3), (128, 4), (256, 6), (512, 3))):
         for block in range(repeats):
             stride = 2 if stage and not block else 1
-            if not block:
-                net.conv(x, 4 * width, 1, stride)
+            skip = x if block else net.conv(x, 4 * width, 1, stride)
             first, second = (1, stride) if stride_in_3x3 else (stride, 1)
             x = net.conv(net.conv(net.conv(x, width, 1, first), width, 3, second), 4 * width)
-            net.unary(x)
+            net.add(x, skip)
     classify(net, x)
     return net
 
@@ -131,7 +129,7 @@ def shufflenet_v1() -> Counter:
             y = net.conv(x, new // 4, groups=1 if first else 3)
             y = y if first else net.unary(y)
             y = net.conv(net.depthwise(y, 3, 1 if block else 2), new, groups=3)
-            x = net.unary(x) if block else net.concat(net.pool(x, 3, 2), y)
+            x = net.add(x, y) if block else net.concat(net.pool(x, 3, 2), y)
             net.unary(x)
     classify(net, x)
     return net
@@ -178,9 +176,8 @@ def regnet_y_400mf() -> Counter:
     for width, repeats in ((48, 1), (104, 3), (208, 6), (440, 6)):
         for block in range(repeats):
             stride, squeezed = (1 if block else 2), x.channels // 4
-            if not block:
-                net.conv(x, width, 1, 2)
+            skip = x if block else net.conv(x, width, 1, 2)
             y = net.conv(net.conv(x, width), width, 3, stride, groups=width // 8)
-            x = net.unary(net.conv(net.squeeze_excite(y, squeezed), width))
+            x = net.add(net.conv(net.squeeze_excite(y, squeezed), width), skip)
     classify(net, x)
     return net

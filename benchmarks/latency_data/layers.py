@@ -9,7 +9,7 @@ additions, products, concatenations, pooling and what only moves data (channel s
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 Padding = str | int | tuple[int, int]
 
@@ -44,27 +44,30 @@ def extent(size: int, kernel: int, stride: int, padding: str | int, *, up: bool 
 class Counter:
     """Layers are methods: they take shapes, add to the counts and return the shape of their output.
 
-    `conv_macs` are multiply-adds of every convolution that is not depthwise, grouped ones included;
-    `pointwise_macs` (1 x 1) and `conv3x3_macs` (3 x 3, stride 1, one group: what Winograd's method applies to)
-    are parts of it. `activation_elements` sums the outputs of all operators; `weight_elements` counts weights
-    and biases.
+    `pointwise_macs`: multiply-adds of ordinary 1 x 1 convolutions; `conv_macs`: of all others that are not
+    depthwise, grouped ones included; `winograd_macs`: the part of them that is 3 x 3 of stride 1 in one group.
+    `activation_elements` sums what every operator reads and writes; `weight_elements` counts weights and biases.
     """
 
-    conv_macs: int = 0
     pointwise_macs: int = 0
-    conv3x3_macs: int = 0
+    conv_macs: int = 0
+    winograd_macs: int = 0
     depthwise_macs: int = 0
     dense_macs: int = 0
     activation_elements: int = 0
     weight_elements: int = 0
     operators: int = 0
-    outputs: list[Shape] = field(default_factory=list)
 
-    def produce(self, shape: Shape) -> Shape:
-        """Any operator without multiply-adds worth counting."""
+    @property
+    def macs(self) -> int:
+        """All multiply-adds."""
+        return self.pointwise_macs + self.conv_macs + self.depthwise_macs + self.dense_macs
+
+    def operator(self, out: Shape, *inputs: Shape) -> Shape:
+        """Counts one operator and what it moves."""
         self.operators += 1
-        self.activation_elements += shape.elements
-        return shape
+        self.activation_elements += out.elements + sum(x.elements for x in inputs)
+        return out
 
     def conv(
         self,
@@ -75,26 +78,22 @@ class Counter:
         padding: Padding = "same",
         *,
         groups: int = 1,
-        dilation: int = 1,
     ) -> Shape:
         """A convolution with its bias; as many groups as input channels make it depthwise."""
         rows, columns = (kernel, kernel) if isinstance(kernel, int) else kernel
         above, beside = padding if isinstance(padding, tuple) else (padding, padding)
-        out = Shape(
-            extent(x.height, (rows - 1) * dilation + 1, stride, above),
-            extent(x.width, (columns - 1) * dilation + 1, stride, beside),
-            channels,
-        )
+        out = Shape(extent(x.height, rows, stride, above), extent(x.width, columns, stride, beside), channels)
         weights = rows * columns * (x.channels // groups) * channels
         macs = weights * out.height * out.width
         self.weight_elements += weights + channels
         if groups == x.channels and groups > 1:
             self.depthwise_macs += macs
+        elif rows == columns == groups == 1:
+            self.pointwise_macs += macs
         else:
             self.conv_macs += macs
-            self.pointwise_macs += macs if rows == columns == 1 else 0
-            self.conv3x3_macs += macs if (rows, columns, stride, groups) == (3, 3, 1, 1) else 0
-        return self.produce(out)
+            self.winograd_macs += macs if (rows, columns, stride, groups) == (3, 3, 1, 1) else 0
+        return self.operator(out, x)
 
     def depthwise(self, x: Shape, kernel: int, stride: int = 1, padding: Padding = "same") -> Shape:
         """A depthwise convolution that keeps the number of channels."""
@@ -104,38 +103,47 @@ class Counter:
         """A fully connected layer over everything in `x`."""
         self.dense_macs += x.elements * units
         self.weight_elements += x.elements * units + units
-        return self.produce(Shape(1, 1, units))
+        return self.operator(Shape(1, 1, units), x)
 
     def pool(
         self, x: Shape, kernel: int, stride: int, padding: str | int = "same", *, up: bool = False
     ) -> Shape:
         """Maximum or average pooling."""
         height = extent(x.height, kernel, stride, padding, up=up)
-        return self.produce(Shape(height, extent(x.width, kernel, stride, padding, up=up), x.channels))
+        return self.operator(Shape(height, extent(x.width, kernel, stride, padding, up=up), x.channels), x)
 
     def global_pool(self, x: Shape) -> Shape:
         """The mean over height and width."""
-        return self.produce(Shape(1, 1, x.channels))
+        return self.operator(Shape(1, 1, x.channels), x)
 
     def concat(self, *parts: Shape) -> Shape:
         """Side by side along the channels."""
-        return self.produce(Shape(parts[0].height, parts[0].width, sum(part.channels for part in parts)))
+        channels = sum(part.channels for part in parts)
+        return self.operator(Shape(parts[0].height, parts[0].width, channels), *parts)
+
+    def add(self, x: Shape, other: Shape) -> Shape:
+        """A sum (or a product) of two of the same shape."""
+        return self.operator(x, x, other)
 
     def unary(self, x: Shape, times: int = 1) -> Shape:
-        """`times` operators one after the other that keep the shape: an activation, a sum, a product."""
+        """`times` operators one after the other that keep the shape: activations, shuffles, soft max."""
         for _ in range(times):
-            self.produce(x)
+            self.operator(x, x)
         return x
 
     def resize(self, x: Shape, factor: int) -> Shape:
         """Enlarges height and width."""
-        return self.produce(Shape(x.height * factor, x.width * factor, x.channels))
+        return self.operator(Shape(x.height * factor, x.width * factor, x.channels), x)
+
+    def swish(self, x: Shape, operators: int) -> Shape:
+        """A swish of no operator (fused, or none), of one, or of two: a gate, and its product with `x`."""
+        gate = self.unary(x, min(operators, 1))
+        return self.add(x, gate) if operators == 2 else x
 
     def squeeze_excite(self, x: Shape, units: int, *, gate: int = 1, inner: int = 0) -> Shape:
         """Channel weights from the channels' means, by two 1 x 1 convolutions on one pixel.
 
-        `inner` and `gate` are the operators that their activations need (0: fused, as ReLU is).
+        `inner`: operators of the swish between them (0: fused, as ReLU is); `gate`: of the sigmoid.
         """
-        squeezed = self.unary(self.conv(self.global_pool(x), units), inner)
-        self.unary(self.conv(squeezed, x.channels), gate)
-        return self.produce(x)
+        squeezed = self.swish(self.conv(self.global_pool(x), units), inner)
+        return self.operator(x, x, self.unary(self.conv(squeezed, x.channels), gate))

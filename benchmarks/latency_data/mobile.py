@@ -40,17 +40,17 @@ def inverted_residual(
     """
     out = x
     if expanded != x.channels:
-        out = net.unary(net.conv(out, expanded), activation)
+        out = net.swish(net.conv(out, expanded), activation)
     out = net.depthwise(out, kernel, stride)
     if not activation_after_squeeze:
-        net.unary(out, activation)
+        net.swish(out, activation)
     if squeeze:
         inner, gate = squeeze_operators
         net.squeeze_excite(out, squeeze, inner=inner, gate=gate)
     if activation_after_squeeze:
         net.unary(out, max(activation, 1 if squeeze else 0))
     out = net.conv(out, width)
-    return net.produce(out) if skip and stride == 1 and width == x.channels else out
+    return net.add(out, x) if skip and stride == 1 and width == x.channels else out
 
 
 def mobilenet_v1(size: int, alpha: float, channels: int = 3, classes: int = 1000) -> Counter:
@@ -167,7 +167,7 @@ def mobilenet_v3(size: int, alpha: float, *, large: bool, minimalistic: bool = F
 def mobilenet_v3_ncnn() -> Counter:
     """As ncnn's file: gates are dense layers, ReLU after a gate is apart, other places of the last strides."""
     net = Counter()
-    x = net.unary(net.conv(Shape(224, 224, 3), 16, 3, 2), 2)
+    x = net.swish(net.conv(Shape(224, 224, 3), 16, 3, 2), 2)
     # Expanded, width, kernel, stride, squeezed, hard swish, addition at the end.
     for expanded, width, kernel, stride, squeezed, swished, skip in (
         (16, 16, 3, 1, False, 0, True),
@@ -255,7 +255,7 @@ EFFICIENTNET = (
 def efficientnet_b0(swish: int = 2) -> Counter:
     """EfficientNet-B0 with squeeze-and-excite; a swish is `swish` operators (sigmoid and product)."""
     net = Counter()
-    x = net.unary(net.conv(Shape(224, 224, 3), 32, 3, 2), swish)
+    x = net.swish(net.conv(Shape(224, 224, 3), 32, 3, 2), swish)
     for expansion, width, kernel, stride, repeats in EFFICIENTNET:
         for index in range(repeats):
             x = inverted_residual(
@@ -269,7 +269,7 @@ def efficientnet_b0(swish: int = 2) -> Counter:
                 squeeze=x.channels // 4,
                 squeeze_operators=(swish, 1),
             )
-    classify(net, net.unary(net.conv(x, 1280), swish))
+    classify(net, net.swish(net.conv(x, 1280), swish))
     return net
 
 

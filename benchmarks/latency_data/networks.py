@@ -22,9 +22,9 @@ TABLE = Path(__file__).parents[2] / "devices" / "latency" / "networks.csv"
 COLUMNS = (
     "network",
     "input",
-    "conv_macs",
     "pointwise_macs",
-    "conv3x3_macs",
+    "conv_macs",
+    "winograd_macs",
     "depthwise_macs",
     "dense_macs",
     "activation_elements",
@@ -115,7 +115,8 @@ def table() -> str:
     writer.writerow(COLUMNS)
     for name, size, count, source in sorted(networks(), key=lambda row: row[:2]):
         net = count()
-        writer.writerow([name, size, *(getattr(net, column) for column in COLUMNS[2:-1]), source])
+        key = f"{name}-{size.split('x')[0]}"
+        writer.writerow([key, size, *(getattr(net, column) for column in COLUMNS[2:-1]), source])
     return text.getvalue()
 
 

@@ -1,0 +1,197 @@
+"""What a row of the collected measurements says once it is read: the rules, and why a row is not used.
+
+Each rule that leaves a row out names its reason; the script counts them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import models
+from boards import HALF_PRECISION, Board, Cluster, find
+
+Row = Mapping[str, str]
+
+
+class Unused(Exception):  # noqa: N818 - not an error: a row that is left out, and why
+    """Why a row is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """Where and how a row ran.
+
+    `core` and `clock_hz` are of the fastest cluster that took part, `clusters` is how many of different core or
+    clock did; `threads_how`: "stated" or "inferred"; `all_cores`: the threads fill those clusters.
+    """
+
+    board: Board
+    core: str
+    clock_hz: int
+    threads: int
+    threads_how: str
+    all_cores: bool
+    clusters: int
+
+
+WITHOUT_PROFILE = re.compile(r"Loongson|Sunway|VisionFive|T-Head|CVITEK|Spacemit|Xeon Phi|Celeron M 420")
+MICROCONTROLLER_SOURCES = re.compile(r"tiny_results|EdgeMark|tinyengine|esp-nn")
+SPREAD = re.compile(r"min.*\(avg ([\d.]+), max ([\d.]+)\)")
+# The mean may be this many times the fastest run; above, something else took the cores or the clock.
+LARGEST_SPREAD = 1.5
+
+
+def refuse_sources(row: Row) -> None:
+    """Rows whose device or source makes them useless here, or not to be trusted."""
+    flag, device, repository = row["flag"], row["device"], row["source_repo"]
+    if MICROCONTROLLER_SOURCES.search(repository):
+        raise Unused("a microcontroller: in microcontrollers.csv, if anywhere")
+    if WITHOUT_PROFILE.search(device):
+        raise Unused("a processor family that no device profile describes")
+    if "SUSPECT" in flag:
+        raise Unused("marked suspect by the table")
+    if "results_v0.5" in repository and device.startswith("Raspberry Pi 4"):
+        raise Unused("MLPerf v0.5 on Raspberry Pi 4: 5 to 8 times slow")
+    if "fan.off" in flag or re.search(r"power\.[1-9]", flag):
+        raise Unused("fan off, or a power mode that lowers the clock")
+    if device.startswith(("Microsoft Azure Standard D64s v6", "Microsoft Azure Standard D64as v7")):
+        raise Unused("two tables of one machine that differ up to twofold and do not say why")
+    if "t2.medium" in device:
+        raise Unused("a shared core of a cloud")
+    if row["threads"].startswith("not stated") or row["threads"].endswith("?"):
+        raise Unused("threads not stated")
+    if repository == "larq/compute-engine":
+        raise Unused("binary networks")
+
+
+def refuse_spread(row: Row) -> float | None:
+    """The mean of the runs, where the source has it; refuses rows that something disturbed."""
+    found = SPREAD.match(row["stat"])
+    if found is None:
+        return None
+    mean = float(found[1])
+    if mean > LARGEST_SPREAD * float(row["latency_ms"]):
+        raise Unused(f"the mean is over {LARGEST_SPREAD} times the fastest run")
+    return mean
+
+
+def statistic(row: Row) -> str:
+    """What the latency is of the runs."""
+    text = row["stat"]
+    if text.startswith("p50"):
+        return "median"
+    if text.startswith("min"):
+        return "minimum"
+    if text.startswith(("mean", "avg", "google-benchmark")):
+        return "mean"
+    return "not stated"
+
+
+def library(row: Row) -> tuple[str, str]:
+    """Library and version. TFLite says which of its two kernel libraries ran."""
+    text, precision = row["framework"], row["precision"]
+    name, _, rest = text.partition(" ")
+    version = rest.split(" ")[0].removeprefix("v")
+    if name == "TFLite":
+        if "xnnpack" in text:
+            # The delegate of that time took float models only; quantized ones stayed in ruy, on all cores.
+            return ("tflite-xnnpack" if precision == "fp32" else "tflite-ruy"), "2.12"
+        if "benchmark_model" in text:
+            return "tflite-ruy", "2020"
+        return ("tflite-ruy" if "(ruy)" in text else "tflite-gemmlowp"), version
+    if name == "XNNPACK":
+        return "xnnpack", version
+    known = {
+        "ncnn": ("ncnn", ""),
+        "ArmNN": ("armnn", version),
+        "Paddle-Lite": ("paddle-lite", version),
+        "Tengine-Lite": ("tengine", ""),
+        "TNN": ("tnn", version),
+        "MNN": ("mnn", version),
+        "Onnxruntime": ("onnxruntime", version),
+    }
+    if name not in known:
+        raise Unused("an engine of another kind")
+    return known[name]
+
+
+def architecture(row: Row, board: Board) -> str:
+    """Of the userland: XNNPACK and Paddle-Lite measured 32-bit builds on 64-bit boards too."""
+    for said, meant in (("armv8", "aarch64"), ("arm64", "aarch64"), ("armv7", "armv7l"), ("armv6", "armv6l")):
+        if said in row["framework"]:
+            return meant
+    return board.architecture
+
+
+def dtype(row: Row, core: str) -> str:
+    """float32, float16 or int8; ncnn's float is float16 where the core computes in it, whatever a table says."""
+    text = row["precision"]
+    if any(word in text for word in ("sparse", "binary", "pruned", "dynamic", "int16")):
+        raise Unused("sparse, binary or 16-bit integer networks")
+    if text.startswith("int8"):
+        return "int8"
+    if row["source_repo"] == "Tencent/ncnn":
+        if core == "FTC664":
+            raise Unused("not known whether ncnn computed in half precision")
+        return "float16" if core in HALF_PRECISION else "float32"
+    return "float16" if text.startswith("fp16") and core in HALF_PRECISION else "float32"
+
+
+def execution(row: Row) -> Execution:
+    """Which cluster ran the row, with how many threads; refuses what cannot be told."""
+    board = find(row["device"])
+    if board is None:
+        raise Unused("a machine whose cores are not known")
+    text = row["threads"]
+    stated = text.isdigit()
+    threads = int(text.split(" ")[0]) if text[0].isdigit() else board.cores
+    allowed = allowed_clusters(row, board)
+    available = sum(cluster.count for cluster in allowed)
+    first = allowed[0]
+    if threads > available * (2 if board.architecture == "x86_64" else 1):
+        raise Unused("more threads than cores")
+    if threads < available and any(cluster.core != first.core for cluster in allowed):
+        raise Unused("not known which kind of core ran")
+    if 1 < threads < available and any(cluster.clock_hz != first.clock_hz for cluster in allowed):
+        raise Unused("not known which kind of core ran")
+    clock_hz = first.clock_hz
+    if board.name == "raspberry-pi-4":  # sold with either; the sources say which
+        clock_hz = int(row["freq_mhz"]) * 1_000_000
+    return Execution(
+        board=board,
+        core=first.core,
+        clock_hz=clock_hz,
+        threads=threads,
+        threads_how="stated" if stated else "inferred",
+        all_cores=threads >= available,
+        clusters=len(allowed) if threads > 1 else 1,
+    )
+
+
+def allowed_clusters(row: Row, board: Board) -> tuple[Cluster, ...]:
+    """The clusters whose cores the run was free to use, the fastest first.
+
+    ncnn and Tengine say it; what they call big is above the mean of the fastest and slowest clock. Phones were
+    measured on the big cores, MLPerf on all.
+    """
+    middle = (board.clusters[0].clock_hz + board.clusters[-1].clock_hz) / 2
+    big = tuple(cluster for cluster in board.clusters if cluster.clock_hz >= middle)
+    little = tuple(cluster for cluster in board.clusters if cluster.clock_hz < middle) or big
+    choice = re.match(r"(power|powersave)=(\d)", row["flag"])
+    if choice is None:
+        return board.clusters if "results" in row["source_repo"] else big
+    key = {
+        "power": {"0": "all", "1": "big", "3": "little"},
+        "powersave": {"0": "all", "1": "little", "2": "big"},
+    }
+    return {"all": board.clusters, "big": big, "little": little}[key[choice[1]][choice[2]]]
+
+
+def network(row: Row) -> str:
+    """The key in networks.csv."""
+    found = models.network(row["source_repo"], row["model"])
+    if found is None:
+        raise Unused("a network whose architecture is not counted")
+    return found
