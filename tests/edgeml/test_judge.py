@@ -85,6 +85,7 @@ def test_without_limits_everything_is_measured_and_parity_still_judges(classifie
     found = verdicts(outcome)
     assert outcome.status == "fits"
     assert {gate: v.status for gate, v in found.items()} == {
+        "fits": "passed",
         "size": "measured",
         "parity": "passed",
         "accuracy-drop": "measured",
