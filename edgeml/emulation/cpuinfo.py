@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from edgeml.emulation.platforms import Core
 
+_CLOCKS = [(name, end) for name in ("cpuinfo", "scaling") for end in ("min", "max")]
+
 
 def cpuinfo_text(core: Core, count: int) -> str:
     """`/proc/cpuinfo` as an ARM Linux prints it, `count` times the same core.
@@ -18,7 +20,7 @@ def cpuinfo_text(core: Core, count: int) -> str:
 
 
 def cpu_files(core: Core, count: int, clock_max_hz: int | None) -> dict[str, str]:
-    """The files below the root that describe the processors, path to text; clocks where they are known."""
+    """The files below the root that describe the processors, path to text."""
     span = "0" if count == 1 else f"0-{count - 1}"
     top = "sys/devices/system/cpu"
     files = {"proc/cpuinfo": cpuinfo_text(core, count)}
@@ -35,9 +37,10 @@ def cpu_files(core: Core, count: int, clock_max_hz: int | None) -> dict[str, str
         files[f"{cpu}/topology/cluster_cpus_list"] = f"{span}\n"
         files[f"{cpu}/topology/thread_siblings_list"] = f"{index}\n"
         files[f"{cpu}/topology/core_cpus_list"] = f"{index}\n"
-        if clock_max_hz is not None:
-            for limit in ("cpuinfo_max_freq", "cpuinfo_min_freq", "scaling_max_freq", "scaling_min_freq"):
-                files[f"{cpu}/cpufreq/{limit}"] = f"{clock_max_hz // 1000}\n"  # the kernel counts in kHz
+        # What a root has no file of is taken from the host, so what is not known is an empty file or folder.
+        clock = "" if clock_max_hz is None else f"{clock_max_hz // 1000}\n"  # the kernel counts in kHz
+        files |= {f"{cpu}/cpufreq/{name}_{end}_freq": clock for name, end in _CLOCKS}
+        files |= {f"{cpu}/cpufreq/scaling_governor": "", f"{cpu}/cache/uevent": ""}
     return files
 
 

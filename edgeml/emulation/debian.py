@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def check_tools() -> None:
 
 
 def update_lists(state: Path, platform: Platform, sources: Path | None) -> tuple[str, ...]:
-    """Fetch the lists of packages; returns apt's complaints about those it could not have.
+    """Fetch the lists of packages; returns a line for each that apt could not have.
 
     One list that is out of date on its mirror must not stop the others; what is then missing shows when
     packages are resolved. `sources`: a file of apt sources to use in place of the machine's.
@@ -45,26 +45,38 @@ def update_lists(state: Path, platform: Platform, sources: Path | None) -> tuple
         (state / folder).mkdir(parents=True, exist_ok=True)
     (state / "status").write_bytes(b"")
     done = _apt(state, sources, platform, "update")
-    return tuple(line for line in done.stderr.splitlines() if line.startswith(("E:", "W:")))
+    failed = [line for line in done.stderr.splitlines() if line.startswith("E: Failed to fetch")]
+    return tuple(f"left out, apt's {line.removeprefix('E: ')}" for line in failed)
 
 
-def download(state: Path, platform: Platform, sources: Path | None) -> tuple[Package, ...]:
+def download(
+    state: Path, platform: Platform, sources: Path | None, fetched: Callable[[int, int], None]
+) -> tuple[Package, ...]:
     """Fetch the platform's packages and all they depend on; goes on where an interrupted run stopped.
 
-    Raises EngineError with apt's own words.
+    `fetched` hears now and then how many bytes are here, of how many. Raises EngineError with apt's words.
     """
+    listed = list_packages(state, platform, sources)
+    total = sum(package.size_bytes for package in listed)
+    archives = state / "archives"
+
+    def watch() -> None:
+        fetched(min(total, sum(path.stat().st_size for path in _files(archives))), total)
+
+    done = _apt(state, sources, platform, "install", "--download-only", *platform.packages, watch=watch)
+    if done.returncode != 0:
+        raise _not_fetched(platform, done)
+    return listed
+
+
+def list_packages(state: Path, platform: Platform, sources: Path | None) -> tuple[Package, ...]:
+    """The platform's packages and all they depend on, as apt resolves them; raises EngineError."""
     # Into a folder where nothing has been downloaded yet, or apt would leave out what it already has.
     untouched = f"Dir::Cache::archives={state / 'none'}"
-    listed = _apt(state, sources, platform, "install", "--print-uris", "-o", untouched, *platform.packages)
-    if listed.returncode == 0:
-        fetched = _apt(state, sources, platform, "install", "--download-only", *platform.packages)
-    if listed.returncode != 0 or fetched.returncode != 0:
-        failed = listed if listed.returncode != 0 else fetched
-        raise EngineError(
-            f"apt-get could not fetch {platform.debian} packages: {complaint(failed)}; Debian 12 has them: "
-            f"where this machine's sources are others, give a file of Debian's with --apt-sources"
-        )
-    return tuple(_listed(listed.stdout))
+    done = _apt(state, sources, platform, "install", "--print-uris", "-o", untouched, *platform.packages)
+    if done.returncode != 0:
+        raise _not_fetched(platform, done)
+    return tuple(_listed(done.stdout))
 
 
 def unpack(state: Path, packages: Sequence[Package], root: Path, platform: Platform) -> None:
@@ -94,8 +106,23 @@ def _listed(text: str) -> Iterator[Package]:
             yield Package(parts[1], int(parts[2]))
 
 
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*.deb*") if path.is_file())
+
+
+def _not_fetched(platform: Platform, done: subprocess.CompletedProcess[str]) -> EngineError:
+    return EngineError(
+        f"apt-get could not fetch {platform.debian} packages: {complaint(done)}; Debian 12 has them: where "
+        f"this machine's sources are others, give a file of Debian's with --apt-sources"
+    )
+
+
 def _apt(
-    state: Path, sources: Path | None, platform: Platform, *arguments: str
+    state: Path,
+    sources: Path | None,
+    platform: Platform,
+    *arguments: str,
+    watch: Callable[[], None] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     options = {
         "APT::Architecture": platform.debian,
@@ -113,4 +140,4 @@ def _apt(
     if sources is not None:
         options |= {"Dir::Etc::sourcelist": str(sources.absolute()), "Dir::Etc::sourceparts": "/dev/null"}
     flags = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
-    return run(["apt-get", "-q", "-y", *flags, *arguments])
+    return run(["apt-get", "-q", "-y", *flags, *arguments], watch=watch)

@@ -58,7 +58,7 @@ class Core:
         return self.implementer << 24 | self.variant << 20 | 0xF << 16 | self.part << 4 | self.revision
 
 
-_PYTHON = ("python3.11-minimal", "libpython3.11-stdlib", "libstdc++6", "libc-bin")
+_PYTHON = ("base-files", "libc-bin", "libstdc++6", "libpython3.11-stdlib", "python3.11-minimal")
 
 PLATFORMS = {
     platform.name: platform
@@ -161,7 +161,7 @@ def core_of(profile: DeviceProfile) -> tuple[Core, Cluster]:
     offered = parse_cpuinfo(cpuinfo_text(core, 1)).features
     if missing := [feature for feature in profile.isa.features if feature not in offered]:
         raise InputError(
-            f"device {profile.name}: QEMU's {core.qemu_model} lacks {', '.join(missing)}, so the engine would "
-            f"not run the kernels that it runs on the device"
+            f"device {profile.name}: QEMU's {core.qemu_model} lacks {', '.join(missing)}, so the engine "
+            f"would not run the kernels that it runs on the device"
         )
     return core, cluster

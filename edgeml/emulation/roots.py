@@ -12,6 +12,7 @@ so an interrupted setup goes on with what is missing.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -23,9 +24,12 @@ from typing import Any
 
 from edgeml.emulation.cpuinfo import cpu_files
 from edgeml.emulation.platforms import PLATFORMS, Core, Platform
+from edgeml.emulation.programs import run
 from edgeml_runtime.errors import InputError, MissingDependencyError, UnknownNameError
 
 LAYOUT = 1  # of the folders; another number is another edgeml's and not used
+# Of the tree, what the guest sees at the top; its empty /home, /tmp and /root would hide the host's.
+_SYSTEM = ("bin", "etc", "lib", "sbin", "usr")
 RECORD = ".edgeml.json"  # in each finished folder: what it holds
 
 
@@ -85,9 +89,9 @@ class Root:
         folder = self.folder / "cores" / f"{core.name}-{count}-{digest}"
         if not folder.is_dir():
             with filled(folder) as part:
-                for entry in self.tree.iterdir():
-                    if entry.name != RECORD:
-                        (part / entry.name).symlink_to(Path("..", "..", "root", entry.name))
+                for name in _SYSTEM:
+                    if (self.tree / name).is_dir():
+                        (part / name).symlink_to(Path("..", "..", "root", name))
                 for name, text in files.items():
                     (part / name).parent.mkdir(parents=True, exist_ok=True)
                     (part / name).write_text(text, encoding="ascii")
@@ -97,11 +101,16 @@ class Root:
         """What to put before a guest Python's arguments; qemu's own options go after the first element.
 
         Without `site`: the host's dist-packages, which the guest would see where its own tree has none, hold
-        libraries of another architecture.
+        libraries of another architecture. Raises MissingDependencyError without QEMU or in one too old.
         """
+        qemu = qemu_program(self.platform)
+        if core.qemu_model not in _models(qemu):
+            raise MissingDependencyError(
+                f"{qemu} has no CPU model {core.qemu_model}: QEMU 7.2 or newer is needed (Debian 12 has it)"
+            )
         top = str(self.for_core(core, count, clock_max_hz))
         python = str(self.tree / "usr" / "bin" / f"python{self.platform.python}")
-        return [qemu_program(self.platform), "-L", top, "-cpu", core.qemu_model, python, "-S"]
+        return [qemu, "-L", top, "-cpu", core.qemu_model, python, "-S"]
 
 
 def cache_folder() -> Path:
@@ -215,7 +224,7 @@ def filled(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def locked(platform: Platform, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-    """Hold a platform's lock, which the kernel drops with the process; calls `waiting` where another has it."""
+    """Hold a platform's lock, which the kernel drops with the process; `waiting` hears of another holder."""
     import fcntl
 
     folder = cache_folder()
@@ -242,6 +251,12 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return record if isinstance(record, dict) and record.get("layout") == LAYOUT else None
+
+
+@functools.cache
+def _models(qemu: str) -> frozenset[str]:
+    """The CPU models that this QEMU lists."""
+    return frozenset(run([qemu, "-cpu", "help"]).stdout.split())
 
 
 def _order(version: str) -> tuple[int, ...]:
