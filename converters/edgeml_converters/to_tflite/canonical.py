@@ -22,9 +22,9 @@ Model = Any  # schema_py_generated.ModelT
 _USELESS_METADATA = (b"CONVERSION_METADATA", b"min_runtime_version")
 LEAST_DYNAMIC_WEIGHTS = 1024  # of a layer, for TensorFlow's converter to quantize it dynamically
 # They move values between representations and compute nothing.
-_BOUNDARY_OPERATORS = ("QUANTIZE", "DEQUANTIZE")
+BOUNDARY_OPERATORS = ("QUANTIZE", "DEQUANTIZE")
 # The operator's inputs that hold weights.
-_WEIGHT_INPUTS = {
+WEIGHT_INPUTS = {
     "CONV_2D": (1,),
     "DEPTHWISE_CONV_2D": (1,),
     "CONV_3D": (1,),
@@ -150,6 +150,11 @@ def operator_name(model: Model, operator: Any) -> str:
     return _enum(_schema().BuiltinOperator)[number]
 
 
+def tensor_type(name: str) -> int:
+    """The schema's number of a tensor type, `INT8`."""
+    return int(getattr(_schema().TensorType, name))
+
+
 def _enum(enumeration: type) -> dict[int, str]:
     return {v: k for k, v in vars(enumeration).items() if isinstance(v, int)}
 
@@ -187,7 +192,7 @@ def operators_in_float(model: Model) -> tuple[FloatOperator, ...]:
     counts = Counter(
         name
         for name, inputs, outputs in _operators(model)
-        if name not in _BOUNDARY_OPERATORS
+        if name not in BOUNDARY_OPERATORS
         and any(t is not None and t.type == float32 for t in (*inputs, *outputs))
     )
     reason = "TFLite has no integer kernel for it with these operands"
@@ -200,7 +205,7 @@ def weights_in_float(model: Model) -> tuple[tuple[FloatOperator, ...], int]:
     counts: Counter[str] = Counter()
     quantized = 0
     for name, inputs, _ in _operators(model):
-        held = [inputs[i] for i in _WEIGHT_INPUTS.get(name, ()) if i < len(inputs)]
+        held = [inputs[i] for i in WEIGHT_INPUTS.get(name, ()) if i < len(inputs)]
         constants = [t for t in held if t is not None and model.buffers[t.buffer].data is not None]
         if any(t.type == types.FLOAT32 for t in constants):
             counts[name] += 1

@@ -8,21 +8,25 @@ rows. What computes shapes from it is folded away where it can be (`tensorflow_g
 
 from __future__ import annotations
 
+import functools
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgeml_converters.model import Artifact
+from edgeml_converters.recipe import QuantizedOperator, Recipe
 from edgeml_converters.schemes import CALIBRATED
 from edgeml_converters.tensorflow_graph import ConstantGraph, TensorFunction, freeze
 from edgeml_converters.tensorflow_import import import_tensorflow, quiet
 from edgeml_converters.to_tflite import canonical
-from edgeml_converters.to_tflite.input_affine import calibration_of, lift_inputs
+from edgeml_converters.to_tflite.bias import correct_bias
+from edgeml_converters.to_tflite.input_affine import Lifted, calibration_of, lift_inputs
+from edgeml_converters.to_tflite.static import CalibratedGraph, calibrate, quantized_operators
 from edgeml_runtime.errors import CalibrationError, ConversionError, UnsupportedOperatorError
 from edgeml_runtime.manifest import FloatOperator
 from edgeml_runtime.signature import Array, Signature
@@ -44,31 +48,109 @@ def compile_function(
     Raises UnsupportedOperatorError naming TensorFlow operators that TFLite lacks, CalibrationError, and
     ConversionError for whatever else the converter refuses. Errors raised by `function` pass unchanged.
     """
+    if scheme == "int8-static":
+        return static_quantizer(function, signature, calibration).artifact(Recipe())
     rows = _check_calibration(signature, calibration) if scheme in CALIBRATED else {}
     with quiet():
         frozen = freeze(function, signature)
         lifted = lift_inputs(frozen) if scheme in CALIBRATED else {}
-        artifact = _compile(frozen, scheme, calibration_of(lifted, rows))
-        if any(spec.affine is None for spec in artifact.signature.inputs if spec.name in lifted):
+        artifact = _artifact(frozen, scheme, _compile(frozen, scheme, calibration_of(lifted, rows)))
+        if _left_in_float(artifact, lifted):
             # The converter left such an input in float: nothing there to take the arithmetic.
-            return _compile(freeze(function, signature), scheme, rows)
+            frozen = freeze(function, signature)
+            return _artifact(frozen, scheme, _compile(frozen, scheme, rows))
+    return _with_lifted(artifact, lifted)
+
+
+def static_quantizer(
+    function: TensorFunction, signature: Signature, calibration: Mapping[str, Array] | None
+) -> TfliteQuantizer:
+    """int8-static of `function`, not yet quantized; arguments and errors are those of `compile_function`."""
+    rows = _check_calibration(signature, calibration)
+    with quiet():
+        frozen = freeze(function, signature)
+        lifted = lift_inputs(frozen)
+        made = TfliteQuantizer(frozen, _calibrated(frozen, calibration_of(lifted, rows)), lifted)
+    if not _left_in_float(made.artifact(Recipe()), lifted):
+        return made
+    with quiet():
+        frozen = freeze(function, signature)
+        return TfliteQuantizer(frozen, _calibrated(frozen, rows), {})
+
+
+@dataclass(frozen=True)
+class TfliteQuantizer:
+    """The int8-static artifacts of a frozen graph (a `recipe.Quantizer`)."""
+
+    frozen: ConstantGraph
+    calibrated: CalibratedGraph
+    lifted: Mapping[str, Lifted]
+
+    varies = frozenset({"calibrator", "per_channel_dense", "corrected_bias", "in_float"})
+
+    @functools.cached_property
+    def operators(self) -> tuple[QuantizedOperator, ...]:
+        """What the default recipe computes in integers."""
+        with quiet():
+            return quantized_operators(self.calibrated, self.calibrated.quantize(Recipe()))
+
+    def artifact(self, recipe: Recipe) -> Artifact:
+        """The artifact of a recipe; raises ConversionError."""
+        with quiet():
+            content = self.calibrated.quantize(recipe)
+            if recipe.corrected_bias:
+                content = correct_bias(self.calibrated, content)
+            artifact = _artifact(self.frozen, "int8-static", content)
+        return _with_lifted(artifact, self.lifted)
+
+
+def _left_in_float(artifact: Artifact, lifted: Mapping[str, Lifted]) -> bool:
+    return any(spec.affine is None for spec in artifact.signature.inputs if spec.name in lifted)
+
+
+def _with_lifted(artifact: Artifact, lifted: Mapping[str, Lifted]) -> Artifact:
     inputs = tuple(lifted[s.name].compose(s) if s.name in lifted else s for s in artifact.signature.inputs)
     return replace(artifact, signature=replace(artifact.signature, inputs=inputs))
 
 
-def _compile(frozen: ConstantGraph, scheme: str, rows: Mapping[str, Array]) -> Artifact:
+def _names(signature: Signature) -> tuple[dict[str, str], dict[str, str]]:
+    """The converter's name of every input and output to ours."""
+    return (
+        {f"input_{i}": spec.name for i, spec in enumerate(signature.inputs)},
+        {f"output_{i}": spec.name for i, spec in enumerate(signature.outputs)},
+    )
+
+
+def _compile(frozen: ConstantGraph, scheme: str, rows: Mapping[str, Array]) -> bytes:
     tf = import_tensorflow()
-    signature = frozen.signature
-    inputs = {f"input_{i}": spec.name for i, spec in enumerate(signature.inputs)}
-    outputs = {f"output_{i}": spec.name for i, spec in enumerate(signature.outputs)}
     with tempfile.TemporaryDirectory(prefix="edgeml-") as folder:
         _export(tf, frozen.function(), Path(folder))
-        converted = _convert(tf, Path(folder), scheme, inputs, rows)
+        return _convert(tf, Path(folder), scheme, _names(frozen.signature)[0], rows)
+
+
+def _calibrated(frozen: ConstantGraph, rows: Mapping[str, Array]) -> CalibratedGraph:
+    tf = import_tensorflow()
+    with tempfile.TemporaryDirectory(prefix="edgeml-") as folder:
+        _export(tf, frozen.function(), Path(folder))
+        converter = _converter(tf, Path(folder))
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_ops = [
+            tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
+            tf.lite.OpsSet.TFLITE_BUILTINS,
+        ]
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+        inputs = _names(frozen.signature)[0]
+        return calibrate(lambda c: _run(tf, c, "int8-static"), converter, inputs, rows)
+
+
+def _artifact(frozen: ConstantGraph, scheme: str, converted: bytes) -> Artifact:
+    """What the converter wrote, in canonical form and tried once."""
+    signature = frozen.signature
     model = canonical.parse(converted)
     canonical.argmax_in_int8(model)
-    canonical.normalise(model, inputs, outputs)
+    canonical.normalise(model, *_names(signature))
     content = canonical.pack(model)
-    _check_runs(tf, content, frozen, scheme)
+    _check_runs(import_tensorflow(), content, frozen, scheme)
     return Artifact(
         format="tflite",
         scheme=scheme,
@@ -103,13 +185,7 @@ def _convert(
         if scheme == "float16":
             converter.target_spec.supported_types = [tf.float16]
         return _run(tf, converter, scheme)
-    integer, stored = {
-        "int8-static": (sets.TFLITE_BUILTINS_INT8, tf.int8),
-        "int16x8-static": (
-            sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
-            tf.int16,
-        ),
-    }[scheme]
+    integer = sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
     failure: ConversionError | None = None
     # First every operator in integers; if one cannot be, that one in float and listed.
     for operator_sets in ([integer], [integer, sets.TFLITE_BUILTINS]):
@@ -117,7 +193,7 @@ def _convert(
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: _rows(inputs, rows)
         converter.target_spec.supported_ops = operator_sets
-        converter.inference_input_type = converter.inference_output_type = stored
+        converter.inference_input_type = converter.inference_output_type = tf.int16
         try:
             return _run(tf, converter, scheme)
         except ConversionError as error:
