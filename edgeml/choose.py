@@ -72,12 +72,19 @@ class Choice:
     passed_over: tuple[PassedOver, ...] = ()
 
 
-def choose(outcomes: Sequence[Outcome], objective: str) -> Choice:
-    """The best outcome that fits; raises UnknownNameError for an objective that does not exist."""
+def choose(outcomes: Sequence[Outcome], objective: str, *, host_tells: bool = True) -> Choice:
+    """The best outcome that fits; raises UnknownNameError for an objective that does not exist.
+
+    host_tells: whether what is fast here is fast on the device. It is not on a microcontroller, which has
+    other kernels and no operating system: there integers come first, then the smallest file.
+    """
     if objective not in OBJECTIVES:
         raise UnknownNameError("objective", objective, OBJECTIVES)
     fitting = [o for o in outcomes if o.status == "fits"]
     front = pareto_front([o for o in outcomes if o.status != "failed"])
+    if fitting and not host_tells:
+        by_scheme = min(fitting, key=_least_demanding)
+        return Choice(_best(fitting, objective) if objective == "size" else by_scheme, front, None)
     if fitting:
         fastest = min(o.latency_ms or 0.0 for o in fitting)
         usable = [o for o in fitting if (o.latency_ms or 0.0) <= TOO_SLOW * fastest]
@@ -92,7 +99,7 @@ def _best(outcomes: Sequence[Outcome], objective: str) -> Outcome:
     lowest = min(_cost(o, objective) for o in outcomes)
     equal = [o for o in outcomes if _cost(o, objective) <= lowest * (1.0 + EQUAL)]
     if objective == "size":  # what costs the same asks as little as possible of the device: integers first
-        return min(equal, key=lambda o: (_LEAST_DEMANDING.index(o.candidate.scheme), *_by_size(o)))
+        return min(equal, key=_least_demanding)
     return min(equal, key=_by_size)
 
 
@@ -105,6 +112,10 @@ def _passed_over(outcome: Outcome, fastest_ms: float, objective: str) -> PassedO
     times = (outcome.latency_ms or 0.0) / fastest_ms
     reason = f"less {objective}, but {times:.1f} times slower here than the fastest that fits"
     return PassedOver(outcome.candidate.name, reason)
+
+
+def _least_demanding(outcome: Outcome) -> tuple[int, int, float, str]:
+    return (_LEAST_DEMANDING.index(outcome.candidate.scheme), *_by_size(outcome))
 
 
 def _by_size(outcome: Outcome) -> tuple[int, float, str]:

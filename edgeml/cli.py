@@ -236,15 +236,16 @@ def devices_list(as_json: bool) -> int:
 
 
 def _list_devices(as_json: bool) -> int:
-    from edgeml.devices import device_names, formats, load_device
+    from edgeml.catalogue import list_lines, summary
+    from edgeml.devices import device_names, load_device
+    from edgeml_runtime.cli import printable
 
     profiles = [load_device(name) for name in device_names()]
     if as_json:
-        _print_json({"devices": [{"name": p.name, "formats": formats(p)} for p in profiles]})
+        _print_json({"devices": [summary(profile) for profile in profiles]})
         return 0
-    for profile in profiles:
-        runs = ", ".join(name for name, obstacle in formats(profile).items() if obstacle is None) or "nothing"
-        click.echo(f"{profile.name:24} runs {runs:14} {profile.description}")
+    for line in list_lines(profiles):
+        click.echo(printable(line))
     return 0
 
 
@@ -252,16 +253,19 @@ def _list_devices(as_json: bool) -> int:
 @click.argument("name")
 @_json_option
 def show(name: str, as_json: bool) -> int:
-    """Print a device's profile with the source of every fact."""
-    from edgeml.devices import facts, load_device
+    """Show what a device is and runs, and every number of its profile with the source."""
+    from edgeml.catalogue import show_lines
+    from edgeml.devices import facts, formats, load_device
+    from edgeml_runtime.cli import printable
     from edgeml_runtime.codec import encode
 
     profile = load_device(name)
     if as_json:
-        _print_json({**encode(profile), "facts": [encode(fact) for fact in facts(profile)]})
+        found = [encode(fact) for fact in facts(profile)]
+        _print_json({**encode(profile), "formats": formats(profile), "facts": found})
     else:
-        for fact in facts(profile):
-            click.echo(f"{fact.path:34} {fact.value}  [{fact.source}]")
+        for line in show_lines(profile):
+            click.echo(printable(line))
     return 0
 
 

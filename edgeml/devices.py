@@ -28,12 +28,14 @@ __all__ = [
     "formats",
     "is_host",
     "load_device",
+    "notes",
     "probe",
     "scheme_obstacle",
     "to_toml",
 ]
 
 HOST = "host"
+MIN_PYTHON = (3, 10)  # of edgeml-runtime, which opens the bundle on the device
 
 
 def device_names() -> tuple[str, ...]:
@@ -93,6 +95,8 @@ def formats(profile: DeviceProfile) -> dict[str, str | None]:
         readable = {f for library in linked_libraries(profile).values() for f in library.formats}
         names = ", ".join(profile.libraries) or "no library is known there"
         return {t: None if t in readable else f"no library reads {t} ({names})" for t in targets}
+    if (old := _old_python(profile)) is not None:
+        return dict.fromkeys(targets, old)
     return {t: _why_not(profile, [e for e in known if t in e.formats]) for t in targets}
 
 
@@ -105,6 +109,21 @@ def scheme_obstacle(profile: DeviceProfile, target: str, scheme: str) -> str | N
     if not reading or any(scheme in library.schemes for library in reading):
         return None
     return "; ".join(library.refused[scheme] for library in reading)
+
+
+def notes(profile: DeviceProfile) -> tuple[str, ...]:
+    """What a reader of results for this device has to know: where an artifact for it was judged."""
+    if profile.kind == "linux":
+        return ()
+    reading = ", ".join(
+        name + (f" with {', '.join(library.kernels)}" if library.kernels else "")
+        for name, library in profile.libraries.items()
+    )
+    return (
+        f"{profile.name} is a microcontroller without Python: the answers are those of an engine of this host; "
+        f"the firmware links {reading or 'a library'}, whose kernels may round otherwise",
+        "its speed and memory are not those of this host, so integers are chosen before floats",
+    )
 
 
 def is_host(profile: DeviceProfile) -> bool:
@@ -177,6 +196,15 @@ def _why_not(profile: DeviceProfile, candidates: list[Engine]) -> str | None:
             return None
         reasons.append(refused[0])
     return "; ".join(reasons)
+
+
+def _old_python(profile: DeviceProfile) -> str | None:
+    userland = profile.userland
+    parts = userland.python.split(".") if userland is not None else []
+    if userland is None or not all(part.isdigit() for part in parts) or tuple(map(int, parts)) >= MIN_PYTHON:
+        return None
+    needed = ".".join(map(str, MIN_PYTHON))
+    return f"edgeml-runtime needs Python {needed}, {userland.os} has {userland.python}"
 
 
 def _hardware(profile: DeviceProfile) -> tuple[object, ...]:

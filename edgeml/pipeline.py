@@ -180,7 +180,7 @@ def compile(
         split=rows,
         left_out=planned.left_out,
         outcomes=tuple(outcomes),
-        choice=choose(outcomes, objective),
+        choice=choose(outcomes, objective, host_tells=profile.kind == "linux"),
     )
 
 

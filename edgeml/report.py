@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from edgeml.devices import notes
 from edgeml.fits import engine_fits
 from edgeml_runtime.cli import describe_verdict, printable
 from edgeml_runtime.codec import encode
@@ -37,6 +38,7 @@ def result_document(result: Result) -> dict[str, Any]:
         },
         "coverage": encode(result.coverage),
         "device": result.device.name,
+        "device_notes": list(notes(result.device)),
         "budget": encode(result.budget),
         "objective": result.objective,
         "data": {
@@ -112,6 +114,8 @@ def print_result(result: Result, console: Console) -> None:
         _say(console, f"  left out {', '.join(names)}: {reason}")
     for passed_over in result.choice.passed_over:
         _say(console, f"  passed over {passed_over.candidate}: {passed_over.reason}")
+    for note in notes(result.device):
+        _say(console, note)
     chosen = result.chosen
     if chosen is None:
         explanation = result.explanation

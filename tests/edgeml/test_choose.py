@@ -133,6 +133,20 @@ def test_a_saving_that_makes_a_model_five_times_slower_is_passed_over():
     assert chosen(choose([fast, nearly], "size")) == "onnx/int8-dynamic"
 
 
+@pytest.mark.parametrize(
+    ("objective", "winner"),
+    [("latency", "tflite/int8-static"), ("memory", "tflite/int8-static"), ("size", "tflite/int16x8-static")],
+)
+def test_where_this_host_tells_nothing_of_the_device_integers_come_first(objective, winner):
+    outcomes = [
+        outcome("tflite/float32", size=4000, latency_ms=1, memory_kb=10),
+        outcome("tflite/int8-static", size=2000, latency_ms=9, memory_kb=30),
+        outcome("tflite/int16x8-static", size=1500, latency_ms=20, memory_kb=20),
+    ]
+    assert chosen(choose(outcomes, objective, host_tells=False)) == winner
+    assert choose(outcomes, objective, host_tells=False).passed_over == ()
+
+
 def test_of_equal_candidates_the_more_accurate_wins_then_the_name():
     alike = [outcome("tflite/float32", drop=0.01), outcome("onnx/float32", drop=0.02)]
     assert chosen(choose(alike, "latency")) == "tflite/float32"

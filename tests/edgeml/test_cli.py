@@ -195,14 +195,29 @@ def test_devices(here, capsys):
     for command in ("devices", "devices list"):
         exit_code, out, _ = run(capsys, *command.split())
         assert exit_code == 0
-        assert "raspberry-pi-zero-2w     runs onnx, tflite" in out
-        names = [d["name"] for d in json.loads(run(capsys, *command.split(), "--json")[1])["devices"]]
-        assert {"host", "raspberry-pi-5", "generic-armv7"} <= set(names)
+        rows = {line.split()[0]: line.split("  ") for line in out.splitlines() if line}
+        assert [cell.strip() for cell in rows["raspberry-pi-4"] if cell] == [
+            "raspberry-pi-4", "4x Cortex-A72", "1.5 GHz", "1 GiB to 8 GiB", "onnx, tflite",
+        ]  # fmt: skip
+        assert [cell.strip() for cell in rows["stm32h743"] if cell] == [
+            "stm32h743", "Cortex-M7", "480 MHz", "2 MiB flash, 512 KiB SRAM", "tflite",
+        ]  # fmt: skip
+        assert max(map(len, out.splitlines())) <= 110
+        listed = json.loads(run(capsys, *command.split(), "--json")[1])["devices"]
+        by_name = {device["name"]: device for device in listed}
+        assert {"host", "raspberry-pi-5", "generic-armv7"} <= set(by_name)
+        assert by_name["raspberry-pi-4"]["formats"] == {"onnx": None, "tflite": None}
+        assert by_name["raspberry-pi-4"]["kind"] == "linux"
+        assert by_name["rp2040"]["flash_bytes"] == 2 << 20
     exit_code, out, _ = run(capsys, "devices", "show", "raspberry-pi-4")
     assert exit_code == 0
     assert "cores.clock_max_hz" in out
     document = json.loads(run(capsys, "devices", "show", "raspberry-pi-4", "--json")[1])
     assert document["name"] == "raspberry-pi-4"
+    out = run(capsys, "devices", "show", "raspberry-pi-zero")[1]
+    assert "  onnx      no: no onnxruntime wheel for armv6l\n" in out
+    out = run(capsys, "devices", "show", "stm32u575")[1]
+    assert "  library   tflite-micro with cmsis-nn: linked into the firmware" in out
 
 
 def test_a_probed_profile_is_a_device(files, here, capsys):
