@@ -37,22 +37,22 @@ def fire(net: Counter, x: Shape, squeezed: int, width: int) -> Shape:
     return net.concat(net.conv(x, width), net.conv(x, width, 3))
 
 
-def squeezenet_features(net: Counter, x: Shape) -> Shape:
-    """SqueezeNet 1.1 up to its last fire module, pooling as Caffe rounds it."""
+def squeezenet_features(net: Counter, x: Shape) -> tuple[Shape, Shape]:
+    """SqueezeNet 1.1 up to its fourth fire module and up to its last, pooling as Caffe rounds it."""
     x = net.pool(net.conv(x, 64, 3, 2, "valid"), 3, 2, 0, up=True)
-    for squeezed, width, pooled in (
-        *((16, 64, False), (16, 64, True), (32, 128, False), (32, 128, True)),
-        *((48, 192, False), (48, 192, False), (64, 256, False), (64, 256, False)),
-    ):
+    x = fire(net, fire(net, x, 16, 64), 16, 64)
+    x = net.pool(x, 3, 2, 0, up=True)
+    fourth = fire(net, fire(net, x, 32, 128), 32, 128)
+    x = net.pool(fourth, 3, 2, 0, up=True)
+    for squeezed, width in ((48, 192), (48, 192), (64, 256), (64, 256)):
         x = fire(net, x, squeezed, width)
-        x = net.pool(x, 3, 2, 0, up=True) if pooled else x
-    return x
+    return fourth, x
 
 
 def squeezenet(size: int) -> Counter:
     """SqueezeNet 1.1 (Iandola et al. 2016); its last convolution pads by one, as in Caffe's file."""
     net = Counter()
-    x = squeezenet_features(net, Shape(size, size, 3))
+    _, x = squeezenet_features(net, Shape(size, size, 3))
     net.unary(net.global_pool(net.conv(x, 1000, 1, 1, 1)))
     return net
 
@@ -104,7 +104,7 @@ def resnet18() -> Counter:
 
 
 def resnet50(*, stride_in_3x3: bool) -> Counter:
-    """He et al. 2015; version 1.5 (`stride_in_3x3`) strides in the middle convolution instead of the first."""
+    """He et al. 2015; version 1.5 (`stride_in_3x3`) strides in the middle convolution, not the first."""
     net = Counter()
     x = net.pool(net.conv(Shape(224, 224, 3), 64, 7, 2, 3), 3, 2)
     for stage, (width, repeats) in enumerate(((64, 3), (128, 4), (256, 6), (512, 3))):
@@ -136,7 +136,7 @@ def shufflenet_v1() -> Counter:
 
 
 def shufflenet_v2_unit(net: Counter, x: Shape, width: int, stride: int) -> Shape:
-    """Ma et al. 2018, figure 3 (c) and (d); splits and shuffles move data, so they are operators."""
+    """Ma et al. 2018, figure 3 (c) and (d) up to the concatenation; a split moves data: it is an operator."""
     half = width // 2
     if stride == 2:
         left = net.conv(net.depthwise(x, 3, 2), half)
@@ -145,18 +145,19 @@ def shufflenet_v2_unit(net: Counter, x: Shape, width: int, stride: int) -> Shape
         net.unary(x)
         left = Shape(x.height, x.width, half)
         right = net.conv(left, half)
-    right = net.conv(net.depthwise(right, 3, stride), half)
-    return net.unary(net.concat(left, right))
+    return net.concat(left, net.conv(net.depthwise(right, 3, stride), half))
 
 
 def shufflenet_v2_stages(
-    net: Counter, x: Shape, widths: tuple[int, int, int] = (116, 232, 464)
+    net: Counter, x: Shape, widths: tuple[int, int, int] = (116, 232, 464), *, shuffled_end: bool = True
 ) -> list[Shape]:
-    """The outputs of stages 2, 3 and 4."""
+    """The outputs of stages 2, 3 and 4, each unit's output shuffled (the stage's last if `shuffled_end`)."""
     out = []
     for width, repeats in zip(widths, (4, 8, 4), strict=True):
         for block in range(repeats):
             x = shufflenet_v2_unit(net, x, width, 1 if block else 2)
+            if shuffled_end or block < repeats - 1:
+                net.unary(x)
         out.append(x)
     return out
 
@@ -180,4 +181,17 @@ def regnet_y_400mf() -> Counter:
             y = net.conv(net.conv(x, width), width, 3, stride, groups=width // 8)
             x = net.add(net.conv(net.squeeze_excite(y, squeezed), width), skip)
     classify(net, x)
+    return net
+
+
+def vision_transformer() -> Counter:
+    """ViT-B/32 at 384 x 384 (Dosovitskiy et al. 2020); ncnn has attention as one operator."""
+    net = Counter()
+    patches = net.unary(net.conv(Shape(384, 384, 3), 768, 32, 32))
+    x = net.operator(Shape(1, patches.height * patches.width + 1, 768), patches)
+    x = net.unary(x)
+    for _ in range(12):
+        x = net.add(net.attention(net.unary(x)), x)
+        x = net.add(net.project(net.unary(net.project(net.unary(x), 3072)), 768), x)
+    net.unary(net.dense(net.operator(Shape(1, 1, 768), net.unary(x)), 1000))
     return net

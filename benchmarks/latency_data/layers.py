@@ -45,8 +45,9 @@ class Counter:
     """Layers are methods: they take shapes, add to the counts and return the shape of their output.
 
     `pointwise_macs`: multiply-adds of ordinary 1 x 1 convolutions; `conv_macs`: of all others that are not
-    depthwise, grouped ones included; `winograd_macs`: the part of them that is 3 x 3 of stride 1 in one group.
-    `activation_elements` sums what every operator reads and writes; `weight_elements` counts weights and biases.
+    depthwise, grouped ones included; `winograd_macs`: the part of these that is 3 x 3 of stride 1 in one
+    group. `activation_elements` sums what every operator reads and writes; `weight_elements` counts weights
+    and biases.
     """
 
     pointwise_macs: int = 0
@@ -95,6 +96,19 @@ class Counter:
             self.winograd_macs += macs if (rows, columns, stride, groups) == (3, 3, 1, 1) else 0
         return self.operator(out, x)
 
+    def transposed(
+        self, x: Shape, channels: int, kernel: int, stride: int, *, padding: int, groups: int
+    ) -> Shape:
+        """A transposed convolution without bias."""
+        weights = kernel * kernel * (x.channels // groups) * channels
+        self.weight_elements += weights
+        if groups == x.channels:
+            self.depthwise_macs += weights * x.height * x.width
+        else:
+            self.conv_macs += weights * x.height * x.width
+        lost = stride + 2 * padding - kernel
+        return self.operator(Shape(x.height * stride - lost, x.width * stride - lost, channels), x)
+
     def depthwise(self, x: Shape, kernel: int, stride: int = 1, padding: Padding = "same") -> Shape:
         """A depthwise convolution that keeps the number of channels."""
         return self.conv(x, x.channels, kernel, stride, padding, groups=x.channels)
@@ -104,6 +118,20 @@ class Counter:
         self.dense_macs += x.elements * units
         self.weight_elements += x.elements * units + units
         return self.operator(Shape(1, 1, units), x)
+
+    def project(self, x: Shape, units: int) -> Shape:
+        """The same fully connected layer at every position."""
+        positions = x.height * x.width
+        self.dense_macs += positions * x.channels * units
+        self.weight_elements += x.channels * units + units
+        return self.operator(Shape(x.height, x.width, units), x)
+
+    def attention(self, x: Shape) -> Shape:
+        """Self-attention over all positions as one operator: four projections and two products."""
+        positions, width = x.height * x.width, x.channels
+        self.dense_macs += 4 * positions * width * width + 2 * positions * positions * width
+        self.weight_elements += 4 * (width * width + width)
+        return self.operator(x, x)
 
     def pool(
         self, x: Shape, kernel: int, stride: int, padding: str | int = "same", *, up: bool = False

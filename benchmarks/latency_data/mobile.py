@@ -165,7 +165,7 @@ def mobilenet_v3(size: int, alpha: float, *, large: bool, minimalistic: bool = F
 
 
 def mobilenet_v3_ncnn() -> Counter:
-    """As ncnn's file: gates are dense layers, ReLU after a gate is apart, other places of the last strides."""
+    """As ncnn's file: gates are dense layers, ReLU after a gate is apart, the last stride is elsewhere."""
     net = Counter()
     x = net.swish(net.conv(Shape(224, 224, 3), 16, 3, 2), 2)
     # Expanded, width, kernel, stride, squeezed, hard swish, addition at the end.
@@ -270,6 +270,37 @@ def efficientnet_b0(swish: int = 2) -> Counter:
                 squeeze_operators=(swish, 1),
             )
     classify(net, net.swish(net.conv(x, 1280), swish))
+    return net
+
+
+def efficientnet_v2_b0_ncnn() -> Counter:
+    """EfficientNetV2-B0 (Tan and Le 2021) as ncnn's file has it: a constant is added after each skip."""
+    net = Counter()
+    x = net.unary(net.conv(Shape(224, 224, 3), 32, 3, 2))
+    x = net.unary(net.conv(x, 16, 3))
+    for expansion, width, repeats, stride, fused in (
+        *((4, 32, 2, 2, True), (4, 48, 2, 2, True), (4, 96, 3, 2, False)),
+        *((6, 112, 5, 1, False), (6, 192, 8, 2, False)),
+    ):
+        for index in range(repeats):
+            step = 1 if index else stride
+            if fused:
+                y = net.conv(net.unary(net.conv(x, x.channels * expansion, 3, step)), width)
+                y = net.add(y, x) if index else y
+            else:
+                y = inverted_residual(
+                    net,
+                    x,
+                    x.channels * expansion,
+                    width,
+                    3,
+                    step,
+                    activation=1,
+                    squeeze=x.channels // 4,
+                    squeeze_operators=(1, 0),
+                )
+            x = net.unary(y) if index else y
+    classify(net, net.unary(net.conv(x, 1280)))
     return net
 
 

@@ -1,4 +1,4 @@
-"""Writes devices/latency/networks.csv: what the networks of published measurements cost, by class of operator.
+"""Writes devices/latency/networks.csv: what the networks that others measured cost, by class of operator.
 
     python benchmarks/latency_data/networks.py [--check]
 
@@ -12,9 +12,11 @@ import csv
 import io
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import classic
+import detectors
 import mobile
 from layers import Counter
 
@@ -50,16 +52,16 @@ def mobilenets() -> Iterator[Row]:
             yield (
                 f"mobilenet-v1-{alpha}",
                 square(size),
-                lambda size=size, alpha=alpha: mobile.mobilenet_v1(size, alpha),
+                partial(mobile.mobilenet_v1, size, alpha),
                 V1,
             )
-    sizes = {alpha: (96, 128, 160, 192, 224) for alpha in (0.35, 0.5, 0.75, 1.0)} | {1.3: (224,), 1.4: (224,)}
+    sizes = dict.fromkeys((0.35, 0.5, 0.75, 1.0), (96, 128, 160, 192, 224)) | {1.3: (224,), 1.4: (224,)}
     for alpha, known in sizes.items():
         for size in known:
             yield (
                 f"mobilenet-v2-{alpha}",
                 square(size),
-                lambda size=size, alpha=alpha: mobile.mobilenet_v2(size, alpha),
+                partial(mobile.mobilenet_v2, size, alpha),
                 V2,
             )
     for large in (True, False):
@@ -68,9 +70,7 @@ def mobilenets() -> Iterator[Row]:
             yield (
                 f"mobilenet-v3-{kind}-{alpha}",
                 square(224),
-                lambda large=large, minimalistic=minimalistic, alpha=alpha: mobile.mobilenet_v3(
-                    224, alpha, large=large, minimalistic=minimalistic
-                ),
+                partial(mobile.mobilenet_v3, 224, alpha, large=large, minimalistic=minimalistic),
                 V3,
             )
     lite = ((224, 1.0, 1.0), (240, 1.0, 1.1), (260, 1.1, 1.2), (280, 1.2, 1.4), (300, 1.4, 1.8))
@@ -78,7 +78,7 @@ def mobilenets() -> Iterator[Row]:
         yield (
             f"efficientnet-lite{index}",
             square(size),
-            lambda size=size, width=width, depth=depth: mobile.efficientnet_lite(size, width, depth),
+            partial(mobile.efficientnet_lite, size, width, depth),
             LITE,
         )
     yield "efficientnet-b0", square(224), mobile.efficientnet_b0, "arXiv:1905.11946"
@@ -92,20 +92,40 @@ def classics() -> Iterator[Row]:
     """Networks of ordinary convolutions, and the shuffled ones."""
     yield "alexnet", square(227), classic.alexnet, NCNN.format("alexnet")
     yield "vgg16", square(224), classic.vgg16, "arXiv:1409.1556"
-    yield "squeezenet-1.1", square(227), lambda: classic.squeezenet(227), NCNN.format("squeezenet")
+    yield "squeezenet-1.1", square(227), partial(classic.squeezenet, 227), NCNN.format("squeezenet")
     yield "googlenet", square(224), classic.googlenet, "arXiv:1409.4842"
     yield "resnet18", square(224), classic.resnet18, NCNN.format("resnet18")
-    yield "resnet50-v1", square(224), lambda: classic.resnet50(stride_in_3x3=False), "arXiv:1512.03385"
-    yield "resnet50-v1.5", square(224), lambda: classic.resnet50(stride_in_3x3=True), "torchvision resnet50"
+    yield "resnet50-v1", square(224), partial(classic.resnet50, stride_in_3x3=False), "arXiv:1512.03385"
+    yield "resnet50-v1.5", square(224), partial(classic.resnet50, stride_in_3x3=True), "torchvision resnet50"
     yield "shufflenet-v1-g3", square(224), classic.shufflenet_v1, NCNN.format("shufflenet")
     yield "shufflenet-v2-1.0", square(224), classic.shufflenet_v2, NCNN.format("shufflenet_v2")
+    yield "vit-b-32", square(384), classic.vision_transformer, NCNN.format("vision_transformer")
     yield "regnet-y-400mf", square(224), classic.regnet_y_400mf, "arXiv:2003.13678"
+
+
+def detecting() -> Iterator[Row]:
+    """ncnn's detectors, and its EfficientNetV2."""
+    for name, size, count, file in (
+        ("efficientnet-v2-b0-ncnn", 224, mobile.efficientnet_v2_b0_ncnn, "efficientnetv2_b0"),
+        ("mobilenet-ssd-ncnn", 300, detectors.mobilenet_ssd, "mobilenet_ssd"),
+        ("squeezenet-ssd-ncnn", 300, detectors.squeezenet_ssd, "squeezenet_ssd"),
+        ("blazeface", 128, detectors.blazeface, "blazeface"),
+        ("mobilenet-yolo-ncnn", 416, detectors.mobilenet_yolo, "mobilenet_yolo"),
+        ("mobilenet-v2-yolov3-ncnn", 352, detectors.mobilenet_v2_yolov3, "mobilenetv2_yolov3"),
+        ("nanodet-m", 320, detectors.nanodet_m, "nanodet_m"),
+        ("fastestdet", 352, detectors.fastestdet, "FastestDet"),
+        ("yolo-fastest-v2", 352, detectors.yolo_fastest_v2, "yolo-fastestv2"),
+        ("yolo-fastest-1.1", 320, detectors.yolo_fastest, "yolo-fastest-1.1"),
+        ("yolov4-tiny", 416, detectors.yolov4_tiny, "yolov4-tiny"),
+    ):
+        yield name, square(size), count, NCNN.format(file)
 
 
 def networks() -> Iterator[Row]:
     """Name, input, how to count it, where its architecture is written down."""
     yield from mobilenets()
     yield from classics()
+    yield from detecting()
 
 
 def table() -> str:

@@ -79,9 +79,9 @@ def normalised(row: rules.Row, networks: frozenset[str]) -> dict[str, object]:
 
 def read(path: Path) -> list[dict[str, str]]:
     """Rows of a CSV, compressed or not."""
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as lines:
-        return list(csv.DictReader(lines))
+    content = path.read_bytes()
+    text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
+    return list(csv.DictReader(io.StringIO(text)))
 
 
 def known_networks() -> frozenset[str]:
@@ -113,10 +113,9 @@ def main() -> int:
     writer.writerows(rows)
     # No time in the archive: the same rows make the same bytes.
     (FOLDER / "published.csv.gz").write_bytes(gzip.compress(text.getvalue().encode(), 9, mtime=0))
-    print(f"{len(rows):6d} used: {len({row['board'] for row in rows})} boards, ", end="")
-    print(
-        f"{len({row['core'] for row in rows})} kinds of cores, {len({row['network'] for row in rows})} networks"
-    )
+    kinds = {column: len({row[column] for row in rows}) for column in ("board", "core", "network")}
+    print(f"{len(rows):6d} used: {kinds['board']} boards, {kinds['core']} kinds of cores, ", end="")
+    print(f"{kinds['network']} networks")
     for reason, count in left_out.most_common():
         print(f"{count:6d} {reason}")
     return 0

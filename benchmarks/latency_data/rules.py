@@ -23,8 +23,8 @@ class Unused(Exception):  # noqa: N818 - not an error: a row that is left out, a
 class Execution:
     """Where and how a row ran.
 
-    `core` and `clock_hz` are of the fastest cluster that took part, `clusters` is how many of different core or
-    clock did; `threads_how`: "stated" or "inferred"; `all_cores`: the threads fill those clusters.
+    `core` and `clock_hz` are of the fastest cluster that took part, `clusters` is how many of different
+    core or clock did; `threads_how`: "stated" or "inferred"; `all_cores`: the threads fill those clusters.
     """
 
     board: Board
@@ -126,7 +126,7 @@ def architecture(row: Row, board: Board) -> str:
 
 
 def dtype(row: Row, core: str) -> str:
-    """float32, float16 or int8; ncnn's float is float16 where the core computes in it, whatever a table says."""
+    """float32, float16 or int8; ncnn's float is float16 where the core computes in it, whatever is said."""
     text = row["precision"]
     if any(word in text for word in ("sparse", "binary", "pruned", "dynamic", "int16")):
         raise Unused("sparse, binary or 16-bit integer networks")
@@ -150,6 +150,8 @@ def execution(row: Row) -> Execution:
     allowed = allowed_clusters(row, board)
     available = sum(cluster.count for cluster in allowed)
     first = allowed[0]
+    if board.name.startswith("apple-") and threads == 1:  # macOS runs one busy thread on a fast core
+        allowed, available = (first,), first.count
     if threads > available * (2 if board.architecture == "x86_64" else 1):
         raise Unused("more threads than cores")
     if threads < available and any(cluster.core != first.core for cluster in allowed):
@@ -173,8 +175,8 @@ def execution(row: Row) -> Execution:
 def allowed_clusters(row: Row, board: Board) -> tuple[Cluster, ...]:
     """The clusters whose cores the run was free to use, the fastest first.
 
-    ncnn and Tengine say it; what they call big is above the mean of the fastest and slowest clock. Phones were
-    measured on the big cores, MLPerf on all.
+    ncnn and Tengine say it; what they call big is above the mean of the fastest and slowest clock. Phones
+    were measured on the big cores, MLPerf on all.
     """
     middle = (board.clusters[0].clock_hz + board.clusters[-1].clock_hz) / 2
     big = tuple(cluster for cluster in board.clusters if cluster.clock_hz >= middle)
