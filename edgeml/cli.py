@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from edgeml.emulation.commands import remove, setup
+from edgeml.progress import ProgressLine
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -125,7 +128,7 @@ def compile_command(
     output = output or Path(f"{model.resolve().stem}.edgeml")
     check_writable(output)
     profile = load_device(device)
-    with _Progress(quiet=as_json) as progress:
+    with ProgressLine(quiet=as_json) as progress:
         result = compile(
             model,
             device=profile,
@@ -201,7 +204,7 @@ def fits(bundle: Path, device: str, no_measure: bool, as_json: bool) -> int:
 
     profiles = [load_device(name) for name in (device_names() if device == "all" else (device,))]
     opened = read_bundle(bundle)
-    with _Progress(quiet=as_json) as progress:
+    with ProgressLine(quiet=as_json) as progress:
         progress("measuring the bundle's peak memory here", 0, 0)
         linux = any(profile.kind == "linux" for profile in profiles)
         peak_bytes = peak_here(opened) if linux and not no_measure else None
@@ -222,10 +225,14 @@ def fits(bundle: Path, device: str, no_measure: bool, as_json: bool) -> int:
 @_json_option
 @click.pass_context
 def devices(context: click.Context, as_json: bool) -> int:
-    """List devices; `show NAME` prints one with its sources, `probe` this machine."""
+    """List devices, and what is set up to emulate them."""
     if context.invoked_subcommand is None:
         return _list_devices(as_json)
     return 0
+
+
+devices.add_command(setup)
+devices.add_command(remove)
 
 
 @devices.command(name="list")
@@ -238,13 +245,14 @@ def devices_list(as_json: bool) -> int:
 def _list_devices(as_json: bool) -> int:
     from edgeml.catalogue import list_lines, summary
     from edgeml.devices import device_names, load_device
+    from edgeml.emulation.inventory import inventory, inventory_lines
     from edgeml_runtime.cli import printable
 
     profiles = [load_device(name) for name in device_names()]
     if as_json:
-        _print_json({"devices": [summary(profile) for profile in profiles]})
+        _print_json({"devices": [summary(profile) for profile in profiles], "emulated": inventory()})
         return 0
-    for line in list_lines(profiles):
+    for line in (*list_lines(profiles), *inventory_lines()):
         click.echo(printable(line))
     return 0
 
@@ -302,7 +310,7 @@ def demo(output: Path, device: str, as_json: bool) -> int:
     """Train two small models on handwritten digits, compile, pack, run and measure them: about a minute."""
     from edgeml.demo import run_demo
 
-    with _Progress(quiet=as_json) as progress:
+    with ProgressLine(quiet=as_json) as progress:
         document = run_demo(output, device, console=None if as_json else _console(), progress=progress)
     if as_json:
         _print_json(document)
@@ -331,30 +339,6 @@ def _console() -> Console:
 
     # Where nobody's window sets the width, tables are not squeezed into 80 columns.
     return Console(width=None if sys.stdout.isatty() else 120)
-
-
-class _Progress:
-    """A line on stderr that says what is being done; nothing where nobody watches."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self._status: Any = None
-        self._quiet = quiet or not sys.stderr.isatty()
-
-    def __enter__(self) -> Callable[[str, int, int], None]:
-        if not self._quiet:
-            from rich.console import Console
-
-            self._status = Console(stderr=True).status("")
-            self._status.start()
-        return self._show
-
-    def _show(self, what: str, done: int, total: int) -> None:
-        if self._status is not None:
-            self._status.update(f"{what} ({done + 1} of {total})" if total else what)
-
-    def __exit__(self, *_exception: object) -> None:
-        if self._status is not None:
-            self._status.stop()
 
 
 if __name__ == "__main__":

@@ -167,29 +167,33 @@ def _make_tree(platform: Platform, sources: Path | None, log: _Log) -> None:
         with log.step(f"unpacking {len(packages)} packages"):
             debian.unpack(state, packages, part, platform)
         with log.step("compiling Python's library"):
-            _compile(platform, part, folder / "root")
+            _compile_library(platform, part, folder / "root")
         write_record(part, packages=[package.file for package in packages])
     shutil.rmtree(state, ignore_errors=True)
 
 
-def _compile(platform: Platform, tree: Path, final: Path) -> None:
-    """Compile the Python library of a tree that will be at `final`: start-up takes half the time.
-
-    This Python does it where its byte code is the guest's, else the guest itself, in several seconds.
-    """
-    library = tree / "usr" / "lib"
-    mode = (
-        py_compile.PycInvalidationMode.UNCHECKED_HASH
-    )  # whatever the files' times become, nobody edits them
-    if platform.python == f"{sys.version_info.major}.{sys.version_info.minor}":
-        target = str(final / "usr" / "lib")
-        compileall.compile_dir(
-            library, quiet=2, stripdir=str(library), prependdir=target, invalidation_mode=mode
-        )
-    else:
+def _compile_library(platform: Platform, tree: Path, final: Path) -> None:
+    """Compile the Python library of a tree that will be at `final`: start-up takes half the time."""
+    library = Path("usr", "lib")
+    if not _compile(platform, tree / library, final / library):
         python = str(tree / "usr" / "bin" / f"python{platform.python}")
         guest = [qemu_program(platform), "-L", str(tree), python, "-S", "-m", "compileall", "-qq"]
-        run([*guest, "--invalidation-mode", "unchecked-hash", str(library)])
+        run([*guest, "--invalidation-mode", "unchecked-hash", str(tree / library)])
+
+
+def _compile(platform: Platform, folder: Path, final: Path) -> bool:
+    """Compile Python files that will be at `final`; False where this Python's byte code is another one."""
+    if platform.python != f"{sys.version_info.major}.{sys.version_info.minor}":
+        return False
+    compileall.compile_dir(
+        folder,
+        quiet=2,
+        stripdir=str(folder),
+        prependdir=str(final),
+        # Whatever the files' times become, nobody edits them.
+        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+    )
+    return True
 
 
 def _add_engine(
@@ -203,6 +207,7 @@ def _add_engine(
         system = folder / "root" / "usr" / "lib" / "python3" / "dist-packages"
         for path in system.glob("numpy*"):
             (part / path.name).symlink_to(Path("..", "..", *path.relative_to(folder).parts))
+        _compile(platform, part, final)
         numpy = wheels.installed_version(part, "numpy")
         write_record(part, engine=engine, package=package, version=version, numpy=numpy)
     with log.step(f"importing {package} {version}"):
@@ -216,7 +221,7 @@ def _add_engine(
 def _import_problem(root: Root, engine: GuestEngine) -> str | None:
     """Import the engine on the least core of the platform; None where that works, or what the guest said.
 
-    It leaves the byte code of what was imported, so later imports are faster.
+    It leaves the byte code of what was imported where `_compile` could not.
     """
     from edgeml_runtime.engines import engines
 
