@@ -94,7 +94,7 @@ def measure(bundle: Bundle, plan: BenchPlan, *, engine: str | None = None) -> Me
     session = Session(bundle, engine=chosen.name, threads=plan.threads)
     open_ns = time.perf_counter_ns() - started
     method = session.signature.methods[0].name
-    batches = _batches(bundle, plan.batch)
+    batches = golden_batches(bundle, plan.batch)
     call = session.predict if method == "predict" else lambda x: session.call(method, x)
     warmup_calls, samples = _sample(call, batches, plan)
     return Measurement(
@@ -115,7 +115,7 @@ def measure(bundle: Bundle, plan: BenchPlan, *, engine: str | None = None) -> Me
     )
 
 
-def _batches(bundle: Bundle, batch: int) -> list[Any]:
+def golden_batches(bundle: Bundle, batch: int) -> list[Any]:
     """Inputs of `batch` rows, starting at different golden rows, so that samples differ in their data."""
     golden = bundle.golden(bundle.manifest.fixture.inputs)
     rows = len(next(iter(golden.values())))
