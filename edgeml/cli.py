@@ -278,17 +278,23 @@ def show(name: str, as_json: bool) -> int:
 
 
 @devices.command()
-@click.option("--name", default="host", show_default=True, help="Name of the profile.")
+@click.option("--name", help="Name of the profile; default: that of the output file, else `host`.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the profile there.")
+@click.option("--quick", is_flag=True, help="Only what the operating system tells: measure nothing.")
 @_json_option
-def probe(name: str, output: Path | None, as_json: bool) -> int:
-    """Describe this machine as a device profile."""
-    from edgeml.devices import probe as probe_host
-    from edgeml.devices import to_toml
+def probe(name: str | None, output: Path | None, quick: bool, as_json: bool) -> int:
+    """Describe this machine as a device profile; bandwidth and peak of one core are measured."""
+    from edgeml.devices import HOST, to_toml
+    from edgeml.devices import probe as told_profile
+    from edgeml.probing.measured import check_profile_path, measured_profile
     from edgeml_runtime.codec import encode
     from edgeml_runtime.files import write_atomically
 
-    profile = probe_host(name)
+    name = name or (HOST if output is None else output.stem)
+    if output is not None:
+        check_profile_path(output, name)
+    with ProgressLine(quiet=as_json) as progress:
+        profile = told_profile(name) if quick else measured_profile(name, progress)
     if output is not None:
         write_atomically(output, to_toml(profile).encode())
     if as_json:

@@ -1,0 +1,1 @@
+"""What an operating system does not tell: memory bandwidth and multiply-adds of one core, measured."""

@@ -1,0 +1,80 @@
+"""Memory bandwidth and multiply-adds of one core, measured in this process: `python -m edgeml.probing.rates`.
+
+A process of its own, pinned to one CPU, with numpy's BLAS told to use one thread before it is loaded. Prints
+one JSON object of rates a second.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+MIN_COPY_BYTES = 64 << 20
+REPEATS = 7
+# Not zero: some memories store zeros without writing them, and are three times as fast then.
+_FILLING = 0xA5
+# Three float32 matrices of these edges lie in a first-level or a second-level cache.
+EDGES = (64, 96, 128, 192, 256)
+
+
+def bandwidth(copy_bytes: int) -> dict[str, int]:
+    """Bytes a second that the C library's memcpy copies (each counted once) and its memset writes.
+
+    The convention of tinymembench, whose numbers device profiles hold; the median of several runs.
+    """
+    source, target = np.ones(copy_bytes, np.uint8), np.ones(copy_bytes, np.uint8)
+    return {
+        "memcpy": _median(
+            copy_bytes, lambda: ctypes.memmove(target.ctypes.data, source.ctypes.data, copy_bytes)
+        ),
+        "memset": _median(copy_bytes, lambda: ctypes.memset(target.ctypes.data, _FILLING, copy_bytes)),
+    }
+
+
+def sgemm() -> tuple[int, int]:
+    """Multiply-adds a second of numpy's float32 matrix product, and the edge of the fastest matrices."""
+    best = (0, 0)
+    for edge in EDGES:
+        a, b = np.ones((edge, edge), np.float32), np.ones((edge, edge), np.float32)
+        out = np.empty((edge, edge), np.float32)
+        calls = 1
+        while _seconds(lambda n=calls, a=a, b=b, out=out: _multiply(n, a, b, out)) < 0.01:
+            calls *= 2
+        taken = min(_seconds(lambda: _multiply(calls, a, b, out)) for _ in range(REPEATS))  # noqa: B023
+        best = max(best, (int(calls * edge**3 / taken), edge))
+    return best
+
+
+def _multiply(calls: int, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:  # type: ignore[type-arg]
+    for _ in range(calls):
+        np.matmul(a, b, out=out)
+
+
+def _median(size: int, run: Callable[[], object]) -> int:
+    run()  # touches every page
+    return int(size / sorted(_seconds(run) for _ in range(REPEATS))[REPEATS // 2])
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    run()
+    return time.perf_counter() - begin
+
+
+def main() -> int:
+    """Argument: bytes to copy at a time."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    macs, edge = sgemm()
+    print(json.dumps({**bandwidth(int(sys.argv[1])), "sgemm": macs, "edge": edge}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
