@@ -31,7 +31,7 @@ class Platform:
         """The platform tags that pip may take, every glibc from the oldest of that architecture on."""
         major, minor = self.glibc
         tags = [f"manylinux_{major}_{n}_{self.name}" for n in range(minor, 16, -1)]
-        return (*tags, f"manylinux2014_{self.name}", f"linux_{self.name}")
+        return (*tags, f"manylinux2014_{self.name}")
 
 
 @dataclass(frozen=True, slots=True)

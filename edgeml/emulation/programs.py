@@ -27,6 +27,8 @@ def run(
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
+        # A lock that is meant to be inherited is held until this program ends too, were we to be killed.
+        close_fds=False,
         env={**os.environ, "LC_ALL": "C", **(settings or {})},
     ) as process:
         try:

@@ -224,7 +224,10 @@ def filled(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def locked(platform: Platform, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-    """Hold a platform's lock, which the kernel drops with the process; `waiting` hears of another holder."""
+    """Hold a platform's lock; `waiting` hears of another holder.
+
+    The kernel drops it with the process and the programs that it started, which may outlive it.
+    """
     import fcntl
 
     folder = cache_folder()
@@ -236,6 +239,7 @@ def locked(platform: Platform, waiting: Callable[[], None] | None = None) -> Ite
             if waiting is not None:
                 waiting()
             fcntl.flock(file, fcntl.LOCK_EX)
+        os.set_inheritable(file.fileno(), True)
         yield
 
 

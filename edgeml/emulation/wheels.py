@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -19,9 +20,11 @@ def pip_command() -> list[str]:
     """The pip of this Python, of the system's, or one that uv brings; raises MissingDependencyError."""
     if importlib.util.find_spec("pip") is not None:
         return [sys.executable, "-m", "pip"]
-    system = [shutil.which("python3") or "", "-m", "pip"]
-    if system[0] and run([*system, "--version"]).returncode == 0:
-        return system
+    # The first on the path is often this very environment's, which has none.
+    for folder in os.get_exec_path():
+        python = shutil.which("python3", path=folder)
+        if python is not None and run([python, "-m", "pip", "--version"]).returncode == 0:
+            return [python, "-m", "pip"]
     if (uv := shutil.which("uv")) is not None:
         return [uv, "tool", "run", "--quiet", "pip"]
     raise MissingDependencyError(
