@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,12 +16,17 @@ SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 def require(what: str, *, available: bool, reason: str) -> None:
     """Skip where `what` is absent; fail where EDGEML_REQUIRE (comma-separated, or `all`) names it."""
-    required = {name.strip() for name in os.environ.get("EDGEML_REQUIRE", "").split(",")}
     if available:
         return
-    if what in required or "all" in required:
+    if is_required(what):
         pytest.fail(f"EDGEML_REQUIRE names {what}: {reason}", pytrace=False)
     pytest.skip(reason)
+
+
+def is_required(what: str) -> bool:
+    """Whether EDGEML_REQUIRE names it."""
+    required = {name.strip() for name in os.environ.get("EDGEML_REQUIRE", "").split(",")}
+    return what in required or "all" in required
 
 
 def require_module(*modules: str) -> None:
@@ -28,6 +34,12 @@ def require_module(*modules: str) -> None:
     for module in modules:
         installed = importlib.util.find_spec(module) is not None
         require(module, available=installed, reason=f"{module} is not installed")
+
+
+def require_program(*programs: str) -> None:
+    """Skip (or fail, see `require`) unless those programs are on the path."""
+    for program in programs:
+        require(program, available=shutil.which(program) is not None, reason=f"{program} is not installed")
 
 
 @pytest.fixture(scope="session")
