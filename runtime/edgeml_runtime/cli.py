@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "edgeml-runtime") -> int
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter shows its number
     try:
-        arguments = _parser(prog).parse_args(given)
+        arguments = parser(prog).parse_args(given)
         exit_code: int = arguments.command(arguments)
         print(end="", flush=True)
     except (EdgeMLError, KeyboardInterrupt, BrokenPipeError) as error:
@@ -75,9 +75,10 @@ def main(argv: Sequence[str] | None = None, prog: str = "edgeml-runtime") -> int
     return exit_code
 
 
-def _parser(prog: str) -> argparse.ArgumentParser:
-    parser = _Parser(prog=prog, description="Verify, run and benchmark edgeml bundles.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def parser(prog: str) -> argparse.ArgumentParser:
+    """Of every command; a wrong command line raises InputError."""
+    top = _Parser(prog=prog, description="Verify, run and benchmark edgeml bundles.")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, command: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text)
@@ -104,7 +105,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     bench.add_argument("--seconds", type=float, default=1.0, help="of sampling for each setting (default 1)")
     bench.add_argument("--warmup", type=float, default=0.2, help="seconds of warm-up (default 0.2)")
     bench.add_argument("--engine")
-    return parser
+    return top
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -192,6 +193,8 @@ def _verify(arguments: argparse.Namespace) -> int:
             print(
                 f"  rows encoded differently here: {rows} (other Unicode tables? compare Python's versions)"
             )
+        if result.rows_flipped:
+            print(f"  rows of another class here: {', '.join(map(str, result.rows_flipped))}")
         for check in result.outputs:
             outside = (
                 f", rows outside: {', '.join(map(str, check.rows_outside))}" if check.rows_outside else ""

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from edgeml_runtime.errors import InputError
 
+_PIECE_BYTES = 1 << 20  # of files that do not tell their size, as pipes
+
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write to a temporary name beside `path`, fsync, rename; InputError where that is not possible."""
@@ -53,7 +55,15 @@ def read_file(path: Path, what: str, limit: int | None = None) -> bytes:
     """The bytes of `path`, at most `limit` and one more; raises InputError naming `what` it should be."""
     try:
         with Path(path).open("rb") as file:
-            return file.read(-1 if limit is None else limit + 1)
+            if limit is None:
+                return file.read()
+            # Never `limit` bytes at once: a read sets all that it is asked for aside, 2 GB at worst.
+            piece = max(os.fstat(file.fileno()).st_size, _PIECE_BYTES)
+            parts, left = [], limit + 1
+            while left > 0 and (part := file.read(min(piece, left))):
+                parts.append(part)
+                left -= len(part)
+            return b"".join(parts)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise InputError(f"cannot read {what} {str(path)!r}: {reason}") from error

@@ -14,7 +14,9 @@ from edgeml_runtime.errors import ManifestError, MissingDependencyError, Signatu
 from edgeml_runtime.feeds import tensors_of
 from edgeml_runtime.manifest import Tolerance
 from edgeml_runtime.session import Session
-from edgeml_runtime.signature import Array
+from edgeml_runtime.signature import Array, Signature
+
+_SUM_TOLERANCE = 0.05  # of probabilities in steps of 1/256
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class OutputCheck:
 class Verification:
     """What the golden vectors say; integrity holds, since a broken bundle raises.
 
+    `rows_flipped`: golden rows whose predicted class is another one here, whatever the tolerance says.
     `rows_encoded_differently`: golden rows that this machine makes other inputs of than the build host did.
     """
 
@@ -47,6 +50,7 @@ class Verification:
     outputs: tuple[OutputCheck, ...]
     reason: str = ""
     rows_encoded_differently: tuple[int, ...] = ()
+    rows_flipped: tuple[int, ...] = ()
 
 
 def verify(bundle: Bundle, *, engine: str | None = None) -> Verification:
@@ -70,15 +74,18 @@ def verify(bundle: Bundle, *, engine: str | None = None) -> Verification:
         _compare(tolerance, results[tolerance.output], golden[tolerance.output])
         for tolerance in manifest.fixture.tolerances
     )
+    flipped = _rows_flipped(manifest.signature, results, golden)
+    differs = encoded_differently or flipped or any(check.rows_outside for check in checks)
     return Verification(
         bundle=manifest.name,
         bundle_digest=bundle.digest,
-        golden="drift" if encoded_differently or any(check.rows_outside for check in checks) else "ok",
+        golden="drift" if differs else "ok",
         engine=session.engine.name,
         engine_version=session.engine.version(),
         rows=rows,
         outputs=checks,
         rows_encoded_differently=encoded_differently,
+        rows_flipped=flipped,
     )
 
 
@@ -96,6 +103,29 @@ def _encoded_differently(bundle: Bundle, golden: Mapping[str, Array]) -> tuple[i
         different = (got != want) & ~((got != got) & (want != want))
         rows |= different.reshape(len(want), -1).any(axis=1)
     return tuple(int(row) for row in np.flatnonzero(rows))
+
+
+def _rows_flipped(
+    signature: Signature, got: Mapping[str, Array], golden: Mapping[str, Array]
+) -> tuple[int, ...]:
+    """Rows of which a method gives another class: by its labels, or the largest of its probabilities."""
+    flipped = np.zeros(len(next(iter(golden.values()))), bool)
+    for method in signature.methods:
+        have, want = got[method.outputs[0]], golden[method.outputs[0]]
+        if have.shape != want.shape:
+            continue  # no row of it can be compared, which the check of that output says
+        if method.labels or (method.name == "predict" and want.dtype.kind in "iubU"):
+            flipped |= (have != want).reshape(len(want), -1).any(axis=1)
+        elif len(method.outputs) == 1 and _are_probabilities(want):
+            flipped |= have.argmax(axis=1) != want.argmax(axis=1)
+    return tuple(int(row) for row in np.flatnonzero(flipped))
+
+
+def _are_probabilities(values: Array) -> bool:
+    """Whether every row is a distribution over classes, as near as quantized ones come."""
+    if values.dtype.kind != "f" or values.ndim != 2 or values.shape[1] < 2 or not np.isfinite(values).all():
+        return False
+    return bool(values.min() >= 0.0 and np.abs(values.sum(axis=1) - 1.0).max() <= _SUM_TOLERANCE)
 
 
 def _compare(tolerance: Tolerance, got: Array, want: Array) -> OutputCheck:
