@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgeml.emulation.commands import remove, setup
+from edgeml.emulation.on_commands import bench, run, verify
 from edgeml.progress import ProgressLine
 
 if TYPE_CHECKING:
@@ -21,13 +22,6 @@ if TYPE_CHECKING:
 
     from edgeml.coverage import Coverage
     from edgeml.device_profile import DeviceProfile
-
-_RUNTIME = {
-    "run": "Run a bundle on the rows of a file.",
-    "bench": "Measure latency and memory of bundles on this machine.",
-    "verify": "Check a bundle's integrity and run its golden vectors here.",
-}
-_PASS_THROUGH = {"ignore_unknown_options": True, "help_option_names": []}
 
 
 @click.group(context_settings={"max_content_width": 110})
@@ -155,17 +149,8 @@ def compile_command(
     return 0 if written is not None else NothingFitsError.exit_code
 
 
-def _add_runtime_command(name: str, text: str) -> None:
-    @cli.command(name=name, help=text, context_settings=_PASS_THROUGH, add_help_option=False)
-    @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-    def _command(arguments: tuple[str, ...]) -> int:
-        from edgeml_runtime.cli import main as runtime_main
-
-        return runtime_main([name, *arguments], prog="edgeml")
-
-
-for _name, _text in _RUNTIME.items():
-    _add_runtime_command(_name, _text)
+for _command in (run, bench, verify):
+    cli.add_command(_command)
 
 
 @cli.command()

@@ -21,6 +21,7 @@ from edgeml.emulation.roots import GuestEngine
 from edgeml.emulation.targets import Target
 from edgeml_runtime.bundle import Bundle
 from edgeml_runtime.codec import CodecError, decode
+from edgeml_runtime.engines import engines
 from edgeml_runtime.errors import EdgeMLError, InputError, MissingDependencyError
 from edgeml_runtime.verify import Verification
 
@@ -134,11 +135,19 @@ def _plan(target: Target, bundle: Bundle, engine: str | None, *, preferred_only:
     for name in names[:1] if preferred_only else names:
         try:
             guest = guest_engine(target, artifact_format, name) if target.emulated else None
+            _check_installed(target, name)
         except (InputError, MissingDependencyError) as error:
             steps.append(_cell(target, name.partition("=")[0], "could not run", str(error)))
             continue
         steps.append(_Job(target, name.partition("=")[0], guest))
     return steps
+
+
+def _check_installed(target: Target, engine: str) -> None:
+    """Raises InputError where another version than the one asked for is installed on this machine."""
+    name, _, version = engine.partition("=")
+    if not target.emulated and version and (here := engines()[name].version()) != version:
+        raise InputError(f"{name} {here} is installed on this machine, not {version}")
 
 
 def _fill(job: _Job, bundle: Bundle, path: Path) -> Cell:

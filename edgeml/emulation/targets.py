@@ -31,9 +31,9 @@ _CLASS_CORES = 4  # of a machine that is named by its kind of core alone
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """This machine (`core` is None) or an emulated one of `count` equal cores.
+    """A machine that runs bundles: `core` is None for the one we are on, `count` equal cores otherwise.
 
-    `profile` says which engines exist there: the device's, a class' reference device's, None for this machine.
+    `profile` says which engines exist there: the device's, or that of a core's reference device; None: here.
     """
 
     name: str
@@ -89,7 +89,7 @@ def resolve_target(text: str) -> Target:
 
 
 def resolve_targets(names: str | Sequence[str]) -> tuple[Target, ...]:
-    """Targets of names, or of a text with commas, each once; `all` stands for this machine and every class."""
+    """Targets of names, or of a text with commas, each once; `all`: this machine and every class."""
     parts = names.split(",") if isinstance(names, str) else names
     wanted = [part.strip() for part in parts]
     if not wanted or not all(wanted):
