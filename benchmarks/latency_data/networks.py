@@ -104,7 +104,7 @@ def classics() -> Iterator[Row]:
 
 
 def detecting() -> Iterator[Row]:
-    """ncnn's detectors, and its EfficientNetV2."""
+    """The detectors of ncnn, and its EfficientNetV2."""
     for name, size, count, file in (
         ("efficientnet-v2-b0-ncnn", 224, mobile.efficientnet_v2_b0_ncnn, "efficientnetv2_b0"),
         ("mobilenet-ssd-ncnn", 300, detectors.mobilenet_ssd, "mobilenet_ssd"),

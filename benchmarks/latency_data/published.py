@@ -46,7 +46,7 @@ COLUMNS = (
 
 def normalised(row: rules.Row, networks: frozenset[str]) -> dict[str, object]:
     """The row in the columns above; raises Unused with the reason where it is left out."""
-    rules.refuse_sources(row)
+    rules.refuse_distrusted(row)
     network = rules.network(row)
     if network not in networks:
         raise rules.Unused("a network whose architecture is not counted")
@@ -93,7 +93,7 @@ def select(collected: list[dict[str, str]]) -> tuple[list[dict[str, object]], co
     """The rows to use, sorted, and how many were left out for which reason."""
     networks = known_networks()
     rows, left_out = [], collections.Counter[str]()
-    for row in collected:
+    for row in rules.with_ncnn_versions(collected):
         try:
             rows.append(normalised(row, networks))
         except rules.Unused as reason:

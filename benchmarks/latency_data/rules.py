@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import distrust
 import models
 from boards import HALF_PRECISION, Board, Cluster, find
 
@@ -36,34 +37,16 @@ class Execution:
     clusters: int
 
 
-WITHOUT_PROFILE = re.compile(r"Loongson|Sunway|VisionFive|T-Head|CVITEK|Spacemit|Xeon Phi|Celeron M 420")
-MICROCONTROLLER_SOURCES = re.compile(r"tiny_results|EdgeMark|tinyengine|esp-nn")
 SPREAD = re.compile(r"min.*\(avg ([\d.]+), max ([\d.]+)\)")
 # The mean may be this many times the fastest run; above, something else took the cores or the clock.
 LARGEST_SPREAD = 1.5
 
 
-def refuse_sources(row: Row) -> None:
+def refuse_distrusted(row: Row) -> None:
     """Rows whose device or source makes them useless here, or not to be trusted."""
-    flag, device, repository = row["flag"], row["device"], row["source_repo"]
-    if MICROCONTROLLER_SOURCES.search(repository):
-        raise Unused("a microcontroller: in microcontrollers.csv, if anywhere")
-    if WITHOUT_PROFILE.search(device):
-        raise Unused("a processor family that no device profile describes")
-    if "SUSPECT" in flag:
-        raise Unused("marked suspect by the table")
-    if "results_v0.5" in repository and device.startswith("Raspberry Pi 4"):
-        raise Unused("MLPerf v0.5 on Raspberry Pi 4: 5 to 8 times slow")
-    if "fan.off" in flag or re.search(r"power\.[1-9]", flag):
-        raise Unused("fan off, or a power mode that lowers the clock")
-    if device.startswith(("Microsoft Azure Standard D64s v6", "Microsoft Azure Standard D64as v7")):
-        raise Unused("two tables of one machine that differ up to twofold and do not say why")
-    if "t2.medium" in device:
-        raise Unused("a shared core of a cloud")
-    if row["threads"].startswith("not stated") or row["threads"].endswith("?"):
-        raise Unused("threads not stated")
-    if repository == "larq/compute-engine":
-        raise Unused("binary networks")
+    reason = distrust.reason_against(row)
+    if reason is not None:
+        raise Unused(reason)
 
 
 def refuse_spread(row: Row) -> float | None:
@@ -104,7 +87,7 @@ def library(row: Row) -> tuple[str, str]:
     if name == "XNNPACK":
         return "xnnpack", version
     known = {
-        "ncnn": ("ncnn", ""),
+        "ncnn": ("ncnn", row["ncnn_tables"]),
         "ArmNN": ("armnn", version),
         "Paddle-Lite": ("paddle-lite", version),
         "Tengine-Lite": ("tengine", ""),
@@ -128,8 +111,6 @@ def architecture(row: Row, board: Board) -> str:
 def dtype(row: Row, core: str) -> str:
     """float32, float16 or int8; ncnn's float is float16 where the core computes in it, whatever is said."""
     text = row["precision"]
-    if any(word in text for word in ("sparse", "binary", "pruned", "dynamic", "int16")):
-        raise Unused("sparse, binary or 16-bit integer networks")
     if text.startswith("int8"):
         return "int8"
     if row["source_repo"] == "Tencent/ncnn":
@@ -161,6 +142,10 @@ def execution(row: Row) -> Execution:
     clock_hz = first.clock_hz
     if board.name == "raspberry-pi-4":  # sold with either; the sources say which
         clock_hz = int(row["freq_mhz"]) * 1_000_000
+        if "inference_results" in row["source_repo"]:
+            # Rounds 2.0 and 3.0 say 1800 MHz; their cycles for each network fall on those of the 1500 MHz
+            # rounds (TFLite int8 0.93, ArmNN 22.11 1.00) only if these ran at 1500 as well.
+            clock_hz = 1_500_000_000
     return Execution(
         board=board,
         core=first.core,
@@ -197,3 +182,32 @@ def network(row: Row) -> str:
     if found is None:
         raise Unused("a network whose architecture is not counted")
     return found
+
+
+def with_ncnn_versions(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The rows with what is known of ncnn's version in the column `ncnn_tables`, empty for others.
+
+    ncnn's tables do not say their version, but they list networks: FastestDet and the vision transformer came
+    in 2022, when the kernels for Armv8.2 got faster too.
+    """
+    tables: list[list[dict[str, str]]] = []
+    last: tuple[str, ...] = ()
+    seen: set[tuple[str, str]] = set()
+    ncnn = [row for row in rows if row["source_repo"] == "Tencent/ncnn"]
+    for row in sorted(ncnn, key=lambda row: int(row["source_line"])):
+        table, entry = (row["device"], row["threads"], row["flag"][:12]), (row["model"], row["precision"][:4])
+        if table != last or entry in seen:
+            tables.append([])
+            seen = set()
+        tables[-1].append(row)
+        last = table
+        seen.add(entry)
+    versions = {}
+    for members in tables:
+        late = {row["model"] for row in members} & {"FastestDet", "vision_transformer"}
+        for row in members:
+            versions[row["source_line"]] = ("with" if late else "without") + " vision_transformer"
+    return [
+        row | {"ncnn_tables": versions[row["source_line"]] if row["source_repo"] == "Tencent/ncnn" else ""}
+        for row in rows
+    ]
