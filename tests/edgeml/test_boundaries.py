@@ -55,6 +55,22 @@ def test_every_threshold_and_its_neighbours_behind_a_scaler():
     assert made.total == len(rows)
 
 
+def test_columns_behind_a_function_of_the_users_own_are_not_known_and_the_others_are():
+    from sklearn.compose import make_column_transformer
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+    specimen = ZOO["random-forest"]()
+    logarithm = make_pipeline(FunctionTransformer(np.log1p), StandardScaler())
+    columns = make_column_transformer((logarithm, [0, 1]), (StandardScaler(), [2, 3]))
+    forest = make_pipeline(columns, RandomForestClassifier(5, random_state=0))
+    x, y = np.abs(specimen.x[:, :4]), specimen.model.predict(specimen.x)
+    outcome = compiled(forest.fit(x, y), x, y).outcomes[0]
+    assert outcome.boundaries.rows > 100
+    assert outcome.boundaries.flips == ()
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -145,6 +145,9 @@ def _columns_of(rows: Any, chosen: Array) -> Any:
 def _through(step: Any, columns: _Columns) -> _Columns:
     """The columns that a transformer gives: those that are one column of its input, changed by a scale."""
     kind = type(step).__name__
+    width = getattr(step, "n_features_in_", len(columns))
+    if width != len(columns):  # the step before is of a kind whose columns are not known
+        columns = [None] * width
     if hasattr(step, "get_support"):
         return [columns[i] for i in step.get_support(indices=True)]
     if kind == "Pipeline":
@@ -174,7 +177,7 @@ def _through(step: Any, columns: _Columns) -> _Columns:
             None if c is None else _Column(c.index, (_affine(s, o), *c.back))
             for c, s, o in zip(columns, scale, offset, strict=True)
         ]
-    return [None] * getattr(step, "_n_features_out", 0)  # 0: of unknown width, which nothing behind it has
+    return [None] * getattr(step, "_n_features_out", 0)  # 0: of unknown width
 
 
 def _affine(scale: float, offset: float) -> Callable[[Array], Array]:
