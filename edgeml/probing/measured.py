@@ -80,7 +80,7 @@ def measured_profile(name: str = HOST, progress: Progress | None = None) -> Devi
 
 
 def check_profile_path(path: Path, name: str) -> None:
-    """Raises InputError where a profile of that name, written there, could not be read back or not be kept."""
+    """Raises InputError where a profile of that name, written there, could not be read back."""
     if path.suffix != ".toml" or path.stem != name or name == HOST:
         raise InputError(
             f"{path}: a profile's file is its name and .toml, and {HOST!r} is taken: expected a path such as "

@@ -26,7 +26,17 @@ from edgeml_runtime.session import load
 HEAVY = ("tensorflow", "keras", "sklearn", "onnx", "onnxruntime", "ai_edge_litert", "pandas")
 # The runtime's own commands come with the runtime's numpy.
 RUNTIME_COMMANDS = ("run", "bench", "verify")
-COMMANDS = ("", "compile", "inspect", "demo", "devices", "devices list", "devices show", "devices probe")
+COMMANDS = (
+    "",
+    "compile",
+    "inspect",
+    "fits",
+    "demo",
+    "devices",
+    "devices list",
+    "devices show",
+    "devices probe",
+)
 X, Y = load_wine(return_X_y=True)
 NAMES = np.array(["barolo", "grignolino", "barbera"])[Y]
 
@@ -221,7 +231,7 @@ def test_devices(here, capsys):
 
 
 def test_a_probed_profile_is_a_device(files, here, capsys):
-    assert run(capsys, "devices", "probe", "--name", "bench-1", "-o", "bench-1.toml")[:2] == (
+    assert run(capsys, "devices", "probe", "--quick", "--name", "bench-1", "-o", "bench-1.toml")[:2] == (
         0,
         "wrote bench-1.toml\n",
     )
