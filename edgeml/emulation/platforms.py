@@ -78,7 +78,7 @@ PLATFORMS = {
             debian="armhf",
             triplet="arm-linux-gnueabihf",
             reference_device="generic-armv7",
-            check_core="cortex-a7",
+            check_core="cortex-a8",
             # NumPy has no armv7l wheel.
             packages=(*_PYTHON, "python3-numpy"),
         ),

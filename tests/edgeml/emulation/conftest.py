@@ -1,4 +1,4 @@
-"""Real roots to run guests in: those of this machine's cache; set up first where EDGEML_REQUIRE asks for it."""
+"""Real roots to run guests in: this machine's own, set up first where EDGEML_REQUIRE asks for them."""
 
 from __future__ import annotations
 
