@@ -7,22 +7,22 @@ stayed in float is listed in the artifact.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
 
 from edgeml_converters.model import Artifact
-from edgeml_converters.onnx_graph import check_interface, parse, serialize
-from edgeml_converters.onnx_session import open_session
+from edgeml_converters.onnx_graph import parse
+from edgeml_converters.recipe import Recipe
 from edgeml_converters.registry import Calibration, Converter
-from edgeml_converters.to_onnx.quantization import calibration as calibrator
-from edgeml_converters.to_onnx.quantization import dynamic, half, qdq
+from edgeml_converters.to_onnx.quantization import dynamic, half
 from edgeml_converters.to_onnx.quantization.coverage import float16_refusal, int8_refusal
-from edgeml_converters.to_onnx.quantization.equalize import equalize
 from edgeml_converters.to_onnx.quantization.float_operators import operators_left_in_float
 from edgeml_converters.to_onnx.quantization.plan import plan, weighted_nodes
 from edgeml_converters.to_onnx.quantization.simplify import simplify
+from edgeml_converters.to_onnx.quantization.static import (
+    artifact_of,
+    check_anything_is_quantized,
+    static_quantizer,
+)
 from edgeml_runtime.errors import ConversionError
-from edgeml_runtime.manifest import FloatOperator
 
 SCHEMES = ("float16", "int8-dynamic", "int8-static")
 
@@ -43,36 +43,16 @@ def _convert(artifact: Artifact, scheme: str, calibration: Calibration | None) -
     reason = offered[scheme]
     if reason is not None:
         raise ConversionError(f"{scheme} cannot be honoured: {reason}")
-    original = parse(artifact.content)
+    if scheme == "int8-static":
+        return static_quantizer(artifact, calibration).artifact(Recipe())
+    made = parse(artifact.content)
     if scheme == "float16":
-        made = original
-        left = half.halve(made)
-    else:
-        made = simplify(original)
-        left = _to_int8(artifact, made, scheme, calibration)
-    made.producer_name, made.producer_version = "edgeml", ""
-    check_interface(parse(artifact.content), made)
-    content = serialize(made)
-    open_session(content, f"{artifact.format}/{scheme}")
-    return replace(artifact, scheme=scheme, content=content, float_operators=left)
-
-
-def _to_int8(
-    artifact: Artifact, model: Any, scheme: str, calibration: Calibration | None
-) -> tuple[FloatOperator, ...]:
-    planned = plan(model)
-    targets = weighted_nodes(model, planned)
-    if not targets and not planned.tables:
-        raise ConversionError(f"{scheme}: the graph's matrix products are of a form that has no int8 kernel")
-    if scheme == "int8-dynamic":
-        dynamic.insert(model, targets, planned.tables, planned.weights_only)
-    else:
-        rows = calibrator.checked_rows(artifact.signature, calibration)
-        equalize(model, planned, rows)
-        planned = plan(model)
-        seen = calibrator.ranges(model, qdq.observed_tensors(planned), rows)
-        qdq.insert(model, planned, qdq.tensor_scales(model, planned, seen))
-    return operators_left_in_float(model)
+        return artifact_of(artifact, made, scheme, half.halve(made))
+    made = simplify(made)
+    planned = plan(made)
+    check_anything_is_quantized(made, planned, scheme)
+    dynamic.insert(made, weighted_nodes(made, planned), planned.tables, planned.weights_only)
+    return artifact_of(artifact, made, scheme, operators_left_in_float(made))
 
 
 CONVERTER = Converter(
@@ -83,4 +63,5 @@ CONVERTER = Converter(
     extra="onnx",
     offers=_offers,
     convert=_convert,
+    quantizer=static_quantizer,
 )

@@ -14,10 +14,11 @@ from typing import Any
 
 from edgeml_converters.keras_support import refusal
 from edgeml_converters.model import Artifact, TrainedModel
+from edgeml_converters.recipe import Quantizer
 from edgeml_converters.registry import Calibration, Converter
 from edgeml_converters.schemes import SCHEMES
 from edgeml_converters.sources.keras_interface import view, walk
-from edgeml_converters.to_tflite.flatbuffer import compile_function, too_small_for_dynamic
+from edgeml_converters.to_tflite.flatbuffer import compile_function, static_quantizer, too_small_for_dynamic
 
 MAX_UNROLLED_STEPS = 128
 
@@ -94,6 +95,12 @@ def _convert(model: TrainedModel, scheme: str, calibration: Calibration | None) 
         return compile_function(function, model.signature, scheme, calibration)
 
 
+def _quantizer(model: TrainedModel, calibration: Calibration | None) -> Quantizer:
+    function = view(model.model).tensor_function
+    with _unrolled(model.model):
+        return static_quantizer(function, model.signature, calibration)
+
+
 CONVERTER = Converter(
     name="keras-to-tflite",
     source="keras",
@@ -102,4 +109,5 @@ CONVERTER = Converter(
     extra="keras",
     offers=_offers,
     convert=_convert,
+    quantizer=_quantizer,
 )

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edgeml_converters.model import Artifact
+from edgeml_converters.recipe import Quantizer
 from edgeml_converters.registry import Calibration, Converter
 from edgeml_converters.schemes import CALIBRATED, SCHEMES
-from edgeml_converters.to_tflite.flatbuffer import compile_function, too_small_for_dynamic
+from edgeml_converters.to_tflite.flatbuffer import compile_function, static_quantizer, too_small_for_dynamic
 from edgeml_converters.to_tflite.lowering.graph import (
     Graph,
     Node,
@@ -87,6 +88,13 @@ def _convert(subject: Artifact, scheme: str, calibration: Calibration | None) ->
     return compile_function(function_of(graph), subject.signature, scheme, calibration)
 
 
+def _quantizer(subject: Artifact, calibration: Calibration | None) -> Quantizer:
+    graph = _read(subject)
+    if calibration is not None:
+        graph = standardize_columns(graph, calibration)
+    return static_quantizer(function_of(graph), subject.signature, calibration)
+
+
 def _read(subject: Artifact) -> Graph:
     return read_graph(subject.content, takes_nan=any(spec.allow_nan for spec in subject.signature.inputs))
 
@@ -99,4 +107,5 @@ CONVERTER = Converter(
     extra="tflite",
     offers=_offers,
     convert=_convert,
+    quantizer=_quantizer,
 )

@@ -1,29 +1,19 @@
-"""Ranges of activations on real data, a few rows at a time: only two numbers a tensor are ever kept."""
+"""Ranges of activations on real data, a few rows at a time: only a few numbers a tensor are ever kept."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from edgeml_converters.onnx_graph import Names
+from edgeml_converters.observation import BINS, MEMORY_CAP_BYTES, Range, batch_rows, bins_of
+from edgeml_converters.onnx_graph import FLOAT, Names, types
 from edgeml_converters.onnx_session import for_engine, open_session
 from edgeml_converters.registry import Calibration
 from edgeml_runtime.errors import CalibrationError, SignatureError
 from edgeml_runtime.inputs import check_feeds
 from edgeml_runtime.signature import Array, Signature
-
-BATCH_ROWS = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """Smallest and largest value seen."""
-
-    low: float
-    high: float
 
 
 def checked_rows(signature: Signature, calibration: Calibration | None) -> dict[str, Array]:
@@ -62,20 +52,22 @@ def ranges(model: Any, tensors: list[str], rows: Mapping[str, Array]) -> dict[st
     return found
 
 
+def counts(model: Any, seen: Mapping[str, Range], rows: Mapping[str, Array]) -> dict[str, Array]:
+    """How often each tensor's values fall into each bin of its range: int64[observation.BINS]."""
+    found = {name: np.zeros(BINS, np.int64) for name in seen}
+    for values in _exposed(model, tuple(seen), rows):
+        for name, array in values.items():
+            found[name] += bins_of(array, seen[name])
+    return found
+
+
 def column_ranges(
     model: Any, tensors: list[str], rows: Mapping[str, Array]
 ) -> dict[str, tuple[Array, Array]]:
     """Smallest and largest value of each column of float32[n, columns] tensors over all rows."""
-    from onnx import TensorProto, helper
-
-    exposed = type(model).FromString(model.SerializeToString())
-    already = {value.name for value in exposed.graph.output}
-    for name in tensors:
-        if name not in already:
-            exposed.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
     found: dict[str, tuple[Array, Array]] = {}
-    for results in _stream(exposed, tensors, rows):
-        for name, values in zip(tensors, results, strict=True):
+    for results in _exposed(model, tensors, rows):
+        for name, values in results.items():
             low, high = values.min(axis=0), values.max(axis=0)
             if name in found:
                 low, high = np.minimum(low, found[name][0]), np.maximum(high, found[name][1])
@@ -85,19 +77,40 @@ def column_ranges(
     return found
 
 
+def _exposed(model: Any, tensors: Sequence[str], rows: Mapping[str, Array]) -> Iterator[dict[str, Array]]:
+    """The values of those float32 tensors, a few rows at a time."""
+    from onnx import TensorProto, helper
+
+    exposed = type(model).FromString(model.SerializeToString())
+    already = {value.name for value in exposed.graph.output}
+    for name in tensors:
+        if name not in already:
+            exposed.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
+    for results in _stream(exposed, list(tensors), rows):
+        yield dict(zip(tensors, results, strict=True))
+
+
 def _stream(model: Any, outputs: list[str], rows: Mapping[str, Array]) -> Iterator[list[Array]]:
-    """The outputs for a few rows at a time."""
+    """The outputs for as many rows at a time as the memory cap allows, the activations counted."""
     if not outputs:
         return
+    known = [shape for number, shape in types(model).values() if number == FLOAT and shape]
+    bytes_a_row = 4 * sum(int(np.prod([size or 1 for size in shape[1:]], dtype=np.int64)) for shape in known)
+    size = batch_rows(bytes_a_row)
+    if size == 0:
+        raise CalibrationError(
+            f"the activations of one row take {bytes_a_row:,} bytes, calibration holds at most "
+            f"{MEMORY_CAP_BYTES:,}"
+        )
     session = open_session(model.SerializeToString(), "calibration", threads=0)
     total = max(len(array) for array in rows.values())
-    for start in range(0, total, BATCH_ROWS):
-        feeds = {name: for_engine(array[start : start + BATCH_ROWS]) for name, array in rows.items()}
+    for start in range(0, total, size):
+        feeds = {name: for_engine(array[start : start + size]) for name, array in rows.items()}
         try:
             yield session.run(outputs, feeds)
         except Exception as error:
             raise CalibrationError(
-                f"the float model fails on calibration rows {start} to {start + BATCH_ROWS - 1}: {error}"
+                f"the float model fails on calibration rows {start} to {start + size - 1}: {error}"
             ) from error
 
 

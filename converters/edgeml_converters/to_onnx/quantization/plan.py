@@ -63,18 +63,17 @@ class _Seen:
     outputs: set[str]
 
 
-def plan(model: Any) -> Plan:
-    """Plan a simplified graph."""
+def plan(model: Any, in_float: frozenset[str] = frozenset()) -> Plan:
+    """Plan a simplified graph; `in_float`: outputs[0] of nodes that are left as they are."""
     graph = model.graph
     seen = _Seen(graph, constants(graph), readers(graph), producers(graph), output_names(graph))
-    chosen = _without_tail(seen, _forward(seen))
-    chosen = _with_moves_ahead(seen, chosen)
+    chosen = _without_tail(seen, _forward(seen, in_float))
+    chosen = _with_moves_ahead(seen, chosen, in_float)
     clipped = {n.output[0] for n in graph.node if n.output[0] in chosen and _saturates(seen, n, chosen)}
     stored, shared = _tensors(seen, chosen, clipped)
-    tables = {n.output[0] for n in graph.node if _is_constant_table(seen, n)}
-    transposed = {
-        n.output[0] for n in graph.node if n.op_type == "ConvTranspose" and _is_weights(seen, n.input[1])
-    }
+    rest = [n for n in graph.node if n.output[0] not in in_float]
+    tables = {n.output[0] for n in rest if _is_constant_table(seen, n)}
+    transposed = {n.output[0] for n in rest if n.op_type == "ConvTranspose" and _is_weights(seen, n.input[1])}
     return Plan(
         frozenset(chosen), frozenset(tables), frozenset(transposed), stored, shared, frozenset(clipped)
     )
@@ -113,10 +112,12 @@ def _is_vector(seen: _Seen, name: str) -> bool:
     return _is_weights(seen, name) and seen.known[name].ndim == 1
 
 
-def _forward(seen: _Seen) -> set[str]:
+def _forward(seen: _Seen, in_float: frozenset[str]) -> set[str]:
     chosen: set[str] = set()
     integers: set[str] = set()
     for node in seen.graph.node:
+        if node.output[0] in in_float:
+            continue
         inputs = activations(node, seen.known)
         fits = (
             node.op_type in INTEGER_KERNELS - set(PRODUCTS)
@@ -180,11 +181,11 @@ def _without_tail(seen: _Seen, chosen: set[str]) -> set[str]:
     return kept
 
 
-def _with_moves_ahead(seen: _Seen, chosen: set[str]) -> set[str]:
+def _with_moves_ahead(seen: _Seen, chosen: set[str], in_float: frozenset[str]) -> set[str]:
     """Data that is only moved on its way to the first weighted operator is moved as int8."""
     kept = set(chosen)
     for node in reversed(seen.graph.node):
-        if node.op_type not in MOVES or node.output[0] in kept or node.output[0] in seen.outputs:
+        if node.op_type not in MOVES or node.output[0] in kept | in_float | seen.outputs:
             continue
         inputs = activations(node, seen.known)
         followers = [r for name in node.output for r in seen.read.get(name, ())]

@@ -7,7 +7,8 @@ operator between them into integer kernels.
 Activations are stored as uint8: on ARM, onnxruntime runs u8 x s8 and s8 x s8 with the same kernels; on x86 it
 turns int8 activations into uint8 when it loads a file, but not those that several operators read, and what
 touches both kinds then stays in float. No range is reduced: x86 without VNNI adds pairs of u8 x s8 products
-in 16 bits, which may saturate; the session option `session.x64quantprecision` prevents it.
+in 16 bits, which may saturate; a recipe's reduced range, or the session option `session.x64quantprecision`,
+prevents it.
 https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
 """
 
@@ -18,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from edgeml_converters.observation import Range
 from edgeml_converters.onnx_graph import Rewriter, constants, producers
-from edgeml_converters.to_onnx.quantization.calibration import Range
 from edgeml_converters.to_onnx.quantization.plan import (
     Plan,
     activations,
@@ -29,6 +30,7 @@ from edgeml_converters.to_onnx.quantization.plan import (
 from edgeml_runtime.signature import Array
 
 _LARGEST = 127
+_LARGEST_REDUCED = 64  # two products with 255 stay within 16 bits
 _BIAS_LIMIT = float(1 << 30)
 _TINY = 1e-30  # no scale below: its reciprocal must stay far from float32's end
 
@@ -49,21 +51,23 @@ def scale_of(seen: Range) -> Scale:
     return Scale(value, np.uint8(zero_point))
 
 
-def quantized_weights(weights: Array, axis: int | None, floor: Array | None = None) -> tuple[Array, Array]:
+def quantized_weights(
+    weights: Array, axis: int | None, floor: Array | None = None, limit: int = _LARGEST
+) -> tuple[Array, Array]:
     """int8 values and float32 scales: one for each place on `axis`, or a scalar where that is None.
 
-    floor: the least scales allowed.
+    floor: the least scales allowed. limit: the largest magnitude stored.
     """
     axes = tuple(i for i in range(weights.ndim) if i != axis) if axis is not None else None
     largest = np.abs(weights.astype(np.float64)).max(axis=axes)
-    scales = largest / _LARGEST
+    scales = largest / limit
     if floor is not None:
         scales = np.maximum(scales, floor)
     scales = np.where(scales > _TINY, scales, 1.0).astype(np.float32)
     shape = [1] * weights.ndim
     if axis is not None:
         shape[axis] = -1
-    stored = np.clip(np.rint(weights / scales.reshape(shape).astype(np.float64)), -_LARGEST, _LARGEST)
+    stored = np.clip(np.rint(weights / scales.reshape(shape).astype(np.float64)), -limit, limit)
     return stored.astype(np.int8), scales
 
 
@@ -92,7 +96,8 @@ def observed_tensors(plan: Plan) -> list[str]:
 
 
 class _Writer:
-    def __init__(self, model: Any, plan: Plan, scales: dict[str, Scale]) -> None:
+    def __init__(self, model: Any, plan: Plan, scales: dict[str, Scale], limit: int) -> None:
+        self._limit = limit
         self._graph, self._plan, self._scales = model.graph, plan, scales
         self._known, self._made = constants(model.graph), producers(model.graph)
         self._out = Rewriter(model.graph)
@@ -163,7 +168,7 @@ class _Writer:
         floor = None
         if bias is not None and axis is not None:
             floor = np.abs(bias.astype(np.float64)) / (float(x) * _BIAS_LIMIT)
-        stored, scales = quantized_weights(weights, axis, floor)
+        stored, scales = quantized_weights(weights, axis, floor, self._limit)
         names = [dequantized(self._out, node.input[1], stored, scales, axis)]
         if bias is not None:
             steps = (np.float32(x) * scales).astype(np.float32)
@@ -210,6 +215,6 @@ def narrow_weights(out: Rewriter, node: Any, weights: Array) -> None:
     out.nodes.append(copy)
 
 
-def insert(model: Any, plan: Plan, scales: dict[str, Scale]) -> None:
-    """Rewrite the graph in place."""
-    _Writer(model, plan, scales).write()
+def insert(model: Any, plan: Plan, scales: dict[str, Scale], *, reduced_range: bool) -> None:
+    """Rewrite the graph in place; `reduced_range`: weights of 7 bits."""
+    _Writer(model, plan, scales, _LARGEST_REDUCED if reduced_range else _LARGEST).write()
