@@ -201,9 +201,9 @@ def _miss(verdict: Verdict) -> str:
 def _relaxations(judged: Sequence[Outcome]) -> tuple[Relaxation, ...]:
     """For each least set of limits the candidate that comes closest while breaking just these."""
     nearest: dict[frozenset[str], Outcome] = {}
-    # No limit of the user's allows another decision than the original's on its own thresholds, or makes a
-    # device larger.
-    relaxable = [o for o in judged if all(v.gate not in ("boundaries", "fits") for v in _broken(o))]
+    # No limit of the user's allows another decision than the original's on its own thresholds, makes a
+    # device larger, or mends another machine's answers.
+    relaxable = [o for o in judged if all(v.gate not in ("boundaries", "fits", "isa") for v in _broken(o))]
     for outcome in sorted(relaxable, key=_distance):
         nearest.setdefault(frozenset(v.gate for v in _broken(outcome)), outcome)
     smallest = [o for gates, o in nearest.items() if not any(other < gates for other in nearest)]

@@ -87,6 +87,11 @@ _trust_option = click.option("--trust-pickle", is_flag=True, help="Load a pickle
 @click.option("--formats", callback=_names, help="Comma-separated; default: onnx,tflite.")
 @click.option("--schemes", callback=_names, help="Comma-separated; default: every one a route honours.")
 @click.option("--objective", default="latency", show_default=True, help="latency, size or memory.")
+@click.option(
+    "--verify-on",
+    callback=_names,
+    help="Targets on which the chosen one's golden vectors must hold: devices, cores, all; comma-separated.",
+)
 @click.option("--seed", default=0, show_default=True, help="Of the split into calibration and judging rows.")
 @_trust_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Default: MODEL.edgeml, here.")
@@ -100,6 +105,7 @@ def compile_command(
     formats: tuple[str, ...] | None,
     schemes: tuple[str, ...] | None,
     objective: str,
+    verify_on: tuple[str, ...] | None,
     seed: int,
     trust_pickle: bool,
     output: Path | None,
@@ -134,6 +140,7 @@ def compile_command(
             objective=objective,
             seed=seed,
             trust_pickle=trust_pickle,
+            verify_on=verify_on,
             progress=progress,
             announce=None if as_json else partial(_announce, profile),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from edgeml.choose import OBJECTIVES, Choice, Explanation, choose
 from edgeml.coverage import Coverage, coverage
 from edgeml.data import Split, calibration_feeds, check_data, digest, read_data, split, synthetic
 from edgeml.devices import DeviceProfile, load_device
+from edgeml.isa_gate import verification_targets, verify_winners
 from edgeml.judge import Gates, Outcome, judge
 from edgeml.minimal_case import minimal_case
 from edgeml.pack import golden_data, provenance_of, with_verdicts
@@ -102,6 +104,7 @@ def compile(
     name: str | None = None,
     seed: int = 0,
     trust_pickle: bool = False,
+    verify_on: str | Sequence[str] | None = None,
     progress: Progress | None = None,
     announce: Callable[[Coverage], None] | None = None,
 ) -> Result:
@@ -111,7 +114,8 @@ def compile(
     device: a device's name, its profile or a profile's path. data: rows to calibrate and judge on (two
     disjoint parts); without it, calibrated schemes are left out and parity is judged on synthetic rows.
     objective: what to minimise among the candidates that fit, "latency" (measured on this host), "size" or
-    "memory". announce: called with what every step and format is taken for, before anything is built.
+    "memory". verify_on: targets as `edgeml verify --on` names them, on which the golden vectors of what is
+    chosen must hold. announce: called with what every step and format is taken for, before anything is built.
 
     Raises the errors of `edgeml_runtime.errors`; a candidate that cannot be built, or that does not fit, is
     not an error but an Outcome.
@@ -124,6 +128,7 @@ def compile(
         raise InputError(f"budget must be an edgeml.Budget, got {type(budget).__name__}")
     check_names(formats, schemes)  # before a framework is loaded to read the model
     profile = device if isinstance(device, DeviceProfile) else load_device(device)
+    targets = verification_targets(verify_on)
 
     report("reading the model", 0, 0)
     trained = _describe(model, name, trust_pickle=trust_pickle)
@@ -170,6 +175,8 @@ def compile(
         outcomes.append(outcome)
     report("choosing", len(outcomes), len(outcomes))
     _raise_if_none_built(outcomes)
+    pick = partial(choose, objective=objective, host_tells=profile.kind == "linux")
+    outcomes = verify_winners(outcomes, pick, targets, report)
     return Result(
         model=trained,
         coverage=covered,
@@ -180,7 +187,7 @@ def compile(
         split=rows,
         left_out=planned.left_out,
         outcomes=tuple(outcomes),
-        choice=choose(outcomes, objective, host_tells=profile.kind == "linux"),
+        choice=pick(outcomes),
     )
 
 

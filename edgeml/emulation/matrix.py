@@ -38,7 +38,7 @@ class Cell:
 
     flips: golden rows got another class (`rows_flipped`); drift: values beyond their tolerance
     (`rows_outside`, `max_abs_difference`: None where it is no number); no engine: nothing loads that format
-    there, which is not the bundle's fault. `reason` says why for all but ok.
+    there, which is wrong only where that target is `required`. `reason` says why for all but ok.
     """
 
     target: str
@@ -47,6 +47,7 @@ class Cell:
     emulator: str | None
     engine: str | None
     engine_version: str | None
+    required: bool
     status: Status
     reason: str = ""
     rows: int = 0
@@ -57,7 +58,7 @@ class Cell:
     @property
     def holds(self) -> bool:
         """Whether nothing is wrong with the bundle there."""
-        return self.status in ("ok", "no engine")
+        return self.status == "ok" or (self.status == "no engine" and not self.required)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +222,8 @@ def _cell(
         except MissingDependencyError:
             emulator = None  # the reason of that cell says so
     name = None if core is None else display_name(core)
-    return Cell(target.name, target.emulated, name, emulator, engine, version, status, reason, **more)
+    where = (target.name, target.emulated, name, emulator)
+    return Cell(*where, engine, version, target.required, status, reason, **more)
 
 
 def _workers(path: Path) -> int:

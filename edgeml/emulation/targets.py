@@ -11,7 +11,7 @@ all                  this machine and every class of `platforms.CLASSES`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,7 @@ class Target:
     """A machine that runs bundles: `core` is None for the one we are on, `count` equal cores otherwise.
 
     `profile` says which engines exist there: the device's, or that of a core's reference device; None: here.
+    `required`: named by itself, so that a bundle that nothing loads there is a failure; not one of `all`.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Target:
     count: int = 1
     clock_max_hz: int | None = None
     profile: DeviceProfile | None = None
+    required: bool = True
 
     @property
     def emulated(self) -> bool:
@@ -94,9 +96,13 @@ def resolve_targets(names: str | Sequence[str]) -> tuple[Target, ...]:
     wanted = [part.strip() for part in parts]
     if not wanted or not all(wanted):
         raise InputError(f"expected targets separated by commas, got {','.join(wanted)!r}")
-    expanded = [name for part in wanted for name in ((HOST, *CLASSES) if part == ALL else (part,))]
-    targets = [resolve_target(name) for name in dict.fromkeys(expanded)]
-    return tuple({target.name: target for target in targets}.values())
+    targets = [resolve_target(name) for name in wanted if name != ALL]
+    if ALL in wanted:
+        targets += [replace(resolve_target(name), required=False) for name in (HOST, *CLASSES)]
+    first: dict[str, Target] = {}
+    for target in targets:
+        first.setdefault(target.name, target)
+    return tuple(first.values())
 
 
 def _is_file(name: str) -> bool:
