@@ -43,11 +43,25 @@ page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap
 page.write(bytes.fromhex("000038d5 c0035fd6"))
 print(ctypes.CFUNCTYPE(ctypes.c_uint64)(ctypes.addressof(ctypes.c_char.from_buffer(page)))())
 """
+DESCRIBE_GUEST = """
+import json, sys
+import numpy
+from edgeml_runtime.engines import engines
+from edgeml_runtime.host import host_info
+engine = engines()[sys.argv[1]]
+engine.import_module()
+total = float((numpy.ones((5, 7), numpy.float32) @ numpy.ones((7, 3), numpy.float32)).sum())
+host = host_info()
+print(json.dumps([
+    numpy.__version__, engine.version(), total, host.machine, host.cpu_model, host.os, host.python[:4],
+    host.l1d_bytes, host.board,
+]))
+"""
 
 
-def guest(root: Root, core: Core, code: str, *, path: str = "", count: int = 2) -> str:
+def guest(root: Root, core: Core, code: str, *arguments: str, path: str = "") -> str:
     done = subprocess.run(
-        [*root.command(core, count), "-c", code],
+        [*root.command(core, 2), "-c", code, *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -78,29 +92,19 @@ def test_every_engine_runs_on_every_class(name: str, root_of: Callable[[str], Ro
     )
     runtime = Path(edgeml_runtime.__file__).parents[1]
     for engine in root.engines.values():
-        code = (
-            "import json, numpy\n"
-            "from edgeml_runtime.engines import engines\n"
-            f"engines()[{engine.name!r}].import_module()\n"
-            "from edgeml_runtime.host import host_info\n"
-            "total = float((numpy.ones((5, 7), numpy.float32) @ numpy.ones((7, 3), numpy.float32)).sum())\n"
-            "host = host_info()\n"
-            "print(json.dumps([numpy.__version__, engines()[%r].version, total, host.machine, host.cpu_model,"
-            " host.os, host.python[:4], host.l1d_bytes, host.board]))"
-        ) % engine.name
-        found = json.loads(guest(root, core, code, path=f"{engine.folder}:{runtime}"))
+        found = json.loads(guest(root, core, DESCRIBE_GUEST, engine.name, path=f"{engine.folder}:{runtime}"))
         assert found == [
             engine.numpy, engine.version, 105.0, root.platform.name, display_name(core),
             "Debian GNU/Linux 12 (bookworm)", "3.11", None, f"{display_name(core)} emulated by QEMU",
         ]  # fmt: skip
 
 
-class Interrupted:
-    """A setup in a process of its own, in a session whose end it does not see coming."""
+class Apart:
+    """A setup in a process of its own, killed at the step to stop at."""
 
     def __init__(self, cache: Path, stop_at: str | None = None) -> None:
         code = (
-            "import json, sys\n"
+            "import json\n"
             "from edgeml.emulation.setup import setup\n"
             "done = setup('armv7l', lambda what, *_: print(what, flush=True))\n"
             "print(json.dumps([step.name for step in done.steps]))"
@@ -132,9 +136,9 @@ def test_a_setup_goes_on_where_it_was_killed(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("EDGEML_CACHE", str(tmp_path))
     platform = PLATFORMS["armv7l"]
     for stop_at in ("fetching armhf packages", "unpacking", "compiling"):
-        Interrupted(tmp_path, stop_at).finish()
+        Apart(tmp_path, stop_at).finish()
         assert read_root(platform) is None
-    Interrupted(tmp_path, "installing").finish()
+    Apart(tmp_path, "installing").finish()
     tree = read_root(platform)
     assert tree is not None  # whole, and from here on kept
     assert tree.versions == ()
@@ -143,7 +147,7 @@ def test_a_setup_goes_on_where_it_was_killed(tmp_path: Path, monkeypatch: pytest
         find_root("armv7l")
     assert [entry["ready"] for entry in inventory()] == [False]
 
-    both = [Interrupted(tmp_path), Interrupted(tmp_path)]
+    both = [Apart(tmp_path), Apart(tmp_path)]
     steps = sorted(setup.finish() for setup in both)
     assert steps == [[], ["installing tflite-runtime 2.14.0", "importing tflite-runtime 2.14.0"]]
     root = find_root("armv7l")
