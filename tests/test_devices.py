@@ -10,17 +10,22 @@ from pathlib import Path
 
 import pytest
 
+from edgeml.device_profile import LINUX_ARCHITECTURES, MCU_ARCHITECTURES
 from edgeml.devices import (
     GENERAL_KNOWLEDGE,
+    MIN_PYTHON,
     DeviceProfile,
     device_names,
     facts,
     formats,
     is_host,
     load_device,
+    notes,
     probe,
+    scheme_obstacle,
     to_toml,
 )
+from edgeml_converters.schemes import SCHEMES
 from edgeml_runtime.errors import DeviceProfileError, UnknownNameError
 
 FOLDER = Path(__file__).parents[1] / "devices"
@@ -45,6 +50,31 @@ python = "3.11"
 """
 
 
+MICRO = """
+name = "board"
+description = "a board"
+kind = "microcontroller"
+flash_bytes = 1_048_576
+sram_bytes = 262_144
+
+[[cores]]
+core = "Cortex-M4"
+count = 1
+clock_max_hz = 64_000_000
+
+[isa]
+architecture = "armv7e-m"
+features = ["dsp", "fpu-sp"]
+
+[peak]
+how = "derived"
+int8_macs_per_cycle = 2.0
+
+[libraries.tflite-micro]
+kernels = ["cmsis-nn"]
+"""
+
+
 def write(tmp_path: Path, text: str, name: str = "board.toml") -> Path:
     path = tmp_path / name
     path.write_text(text)
@@ -61,21 +91,24 @@ def refusal(path: Path) -> str:
 def test_the_promised_devices_are_there():
     assert set(device_names()) == {*SHIPPED, "host"}
     assert {
-        "raspberry-pi-zero-2w",
-        "raspberry-pi-4",
-        "raspberry-pi-5",
-        "generic-armv7",
-        "x86-64-avx2",
-    } <= set(SHIPPED)
+        "generic-armv7", "x86-64-avx2", "x86-64-avx512",
+        "raspberry-pi-zero", "raspberry-pi-zero-2w", "raspberry-pi-3b-plus",
+        "raspberry-pi-4", "raspberry-pi-5",
+        "rock-pi-4", "rock-5b", "orange-pi-5", "rock-3a", "radxa-zero-3w", "jetson-nano", "jetson-orin-nano",
+        "beaglebone-black", "imx8m-plus", "coral-dev-board", "aws-graviton2", "aws-graviton3",
+        "intel-n100", "intel-atom-x5-z8350",
+        "stm32l4r5", "stm32f746", "stm32f767", "stm32h743", "stm32u575", "nrf52840", "nrf5340",
+        "rp2040", "rp2350", "esp32", "esp32-s3", "esp32-c3", "cortex-m55",
+    } <= set(SHIPPED)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_number_has_a_source(name):
     profile = load_device(name)
     numbers = facts(profile)
-    assert {f.path for f in numbers} >= {"cores.count", "cores.clock_max_hz", "memory_bytes"} - (
-        set() if profile.memory_bytes else {"memory_bytes"}
-    )
+    assert {f.path for f in numbers} >= {"cores.count", "cores.clock_max_hz"}
+    # What is called derived says from what; a source is a document that others can find.
+    assert all(f.source == GENERAL_KNOWLEDGE or "://" not in (f.source or "") for f in numbers)
     assert [f.path for f in numbers if f.source is None] == []
 
 
@@ -98,6 +131,37 @@ def test_formats_follow_from_the_engines():
         "onnx": "no onnxruntime wheel for armv7l",
         "tflite": None,
     }
+
+
+def test_no_engine_has_a_wheel_for_armv6():
+    assert formats(load_device("raspberry-pi-zero")) == {
+        "onnx": "no onnxruntime wheel for armv6l",
+        "tflite": "no ai-edge-litert wheel for armv6l; no tflite-runtime wheel for armv6l",
+    }
+
+
+def test_a_python_older_than_the_runtimes_rules_every_format_out(tmp_path):
+    wheel = '[engines.onnxruntime]\navailable = true\npackage = "onnxruntime"\n'
+    for python, expected in (("3.9", "edgeml-runtime needs Python 3.10, Linux has 3.9"), ("3.10", None)):
+        path = write(tmp_path, MINIMAL.replace('"3.11"', f'"{python}"') + wheel)
+        assert formats(load_device(path))["onnx"] == expected
+    runtime = tomllib.loads((FOLDER.parent / "runtime" / "pyproject.toml").read_text())
+    assert runtime["project"]["requires-python"] == f">={'.'.join(map(str, MIN_PYTHON))}"
+
+
+def test_a_microcontroller_runs_what_its_library_reads(tmp_path):
+    profile = load_device(write(tmp_path, MICRO))
+    assert formats(profile) == {"onnx": "no library reads onnx (tflite-micro)", "tflite": None}
+    obstacles = {scheme: scheme_obstacle(profile, "tflite", scheme) for scheme in SCHEMES}
+    assert [s for s, why in obstacles.items() if why is None] == ["float32", "int8-static", "int16x8-static"]
+    assert obstacles["float16"] == "TensorFlow Lite Micro does not expand float16 weights"
+    assert scheme_obstacle(load_device("raspberry-pi-4"), "tflite", "float16") is None
+    assert "tflite-micro with cmsis-nn" in notes(profile)[0]
+    assert notes(load_device("raspberry-pi-4")) == ()
+    assert not is_host(profile)
+    bare = load_device(write(tmp_path, MICRO.partition("[libraries")[0]))
+    assert formats(bare)["tflite"] == "no library reads tflite (no library is known there)"
+    assert load_device(write(tmp_path, to_toml(profile))) == profile
 
 
 def test_a_wheel_that_needs_more_than_the_isa_has_rules_its_format_out(tmp_path):
@@ -200,6 +264,84 @@ def test_a_refused_file_names_itself_and_the_field(old, new, message, tmp_path):
     assert MINIMAL.count(old) == 1
     path = write(tmp_path, MINIMAL.replace(old, new))
     assert refusal(path).startswith(f"device file {path}: {message}")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            'kind = "microcontroller"',
+            'kind = "mcu"',
+            "kind: expected one of linux, microcontroller, got 'mcu'",
+        ),
+        (
+            'kind = "microcontroller"',
+            "",
+            "document: isa.architecture: kind linux has one of "
+            f"{', '.join(LINUX_ARCHITECTURES)}, got 'armv7e-m'",
+        ),
+        (
+            '"armv7e-m"\nfeatures = ["dsp", "fpu-sp"]',
+            '"aarch64"',
+            "document: isa.architecture: kind microcontroller has one of "
+            f"{', '.join(MCU_ARCHITECTURES)}, got 'aarch64'",
+        ),
+        ("fpu-sp", "neon", "isa: feature 'neon' is not one of dsp, fpu-sp, fpu-dp, mve, mve-fp, pie"),
+        ("= 1_048_576", "= 1024", "document: flash_bytes: expected 16384 to 4294967296 bytes, got 1024"),
+        ("= 262_144", "= 256", "document: sram_bytes: expected 4096 to 1073741824 bytes, got 256"),
+        ("= 262_144", '= "256 KiB"', "sram_bytes: expected int, got str '256 KiB'"),
+        (
+            "sram_bytes",
+            "memory_bytes = [1_048_576]\nsram_bytes",
+            "document: memory_bytes: kind microcontroller has none",
+        ),
+        (
+            "[peak]",
+            '[userland]\nos = "Linux"\nbits = 32\npython = "3.11"\n[peak]',
+            "document: userland: kind microcontroller has none",
+        ),
+        ("int8_macs_per_cycle = 2.0", "int8_macs = 2.0", "peak.int8_macs: unknown field; known: how, "),
+        ('how = "derived"', "", "peak.how: missing"),
+        (
+            "int8_macs_per_cycle = 2.0",
+            "int8_macs_per_cycle = 12_000_000",
+            "peak: int8_macs_per_cycle: expected 0.001 to 10000.0 multiply-adds a cycle, got 12000000.0",
+        ),
+        (
+            "int8_macs_per_cycle = 2.0",
+            "int8_macs_per_s = 2",
+            "peak: int8_macs_per_s: expected 100000 to 1000000000000000 multiply-adds a second, got 2",
+        ),
+        (
+            "[libraries.tflite-micro]",
+            "[libraries.tflm]",
+            "document: libraries.tflm: not one of tflite-micro",
+        ),
+    ],
+)
+def test_a_refused_microcontroller_names_the_field(old, new, message, tmp_path):
+    assert MICRO.count(old) == 1
+    path = write(tmp_path, MICRO.replace(old, new))
+    assert refusal(path).startswith(f"device file {path}: {message}")
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("sram_bytes = 65536\n", "document: sram_bytes: kind linux has none"),
+        ("flash_bytes = 65536\n", "document: flash_bytes: kind linux has none"),
+    ],
+)
+def test_a_computer_has_memory_and_a_userland(more, message, tmp_path):
+    path = write(tmp_path, more + MINIMAL)
+    assert refusal(path).startswith(f"device file {path}: {message}")
+    path = write(tmp_path, MINIMAL.partition("[userland]")[0])
+    assert refusal(path).startswith(f"device file {path}: document: userland: missing")
+
+
+def test_a_number_twice_is_refused(tmp_path):
+    path = write(tmp_path, MICRO.replace("[peak]\n", "[peak]\nint8_macs_per_cycle = 1.0\n"))
+    assert refusal(path).startswith(f"device file {path}: not TOML: Cannot overwrite a value")
 
 
 def test_an_unknown_isa_feature_lists_the_known_ones(tmp_path):

@@ -85,6 +85,22 @@ def test_calibrated_schemes_need_data():
         assert reason == "needs data to calibrate on; pass data"
 
 
+@pytest.mark.slow
+def test_a_microcontroller_gets_what_its_library_reads():
+    planned = plan(model("mlp-digits"), load_device("stm32h743"))
+    assert [c.name for c in planned.candidates] == [
+        "tflite/float32",
+        "tflite/int8-static",
+        "tflite/int16x8-static",
+    ]
+    assert {o.name: o.reason for o in planned.left_out} == {
+        "onnx": "stm32h743: no library reads onnx (tflite-micro)",
+        "tflite/float16": "stm32h743: TensorFlow Lite Micro does not expand float16 weights",
+        "tflite/int8-dynamic": "stm32h743: TensorFlow Lite Micro has no kernels for float activations "
+        "with int8 weights",
+    }
+
+
 def test_a_format_without_an_engine_on_the_device_is_left_out():
     with pytest.raises(
         NothingFitsError, match=r"nothing to build for logistic-regression-digits on generic-armv7: onnx: "
