@@ -18,6 +18,7 @@ from pathlib import Path
 import classic
 import detectors
 import mobile
+import tiny
 from layers import Counter
 
 TABLE = Path(__file__).parents[2] / "devices" / "latency" / "networks.csv"
@@ -121,11 +122,27 @@ def detecting() -> Iterator[Row]:
         yield name, square(size), count, NCNN.format(file)
 
 
+def tiny_ones() -> Iterator[Row]:
+    """MLPerf Tiny's, and the person detection of TensorFlow Lite Micro's examples."""
+    source = "mlcommons/tiny benchmark/training"
+    yield "mlperf-tiny-ad", "1x1x640", tiny.autoencoder, source
+    yield "mlperf-tiny-ic", square(32), tiny.resnet8, source
+    yield "mlperf-tiny-kws", "49x10x1", tiny.ds_cnn, source
+    yield "mlperf-tiny-vww", square(96), partial(mobile.mobilenet_v1, 96, 0.25, classes=2), source
+    yield (
+        "person-detect",
+        square(96, 1),
+        partial(mobile.mobilenet_v1, 96, 0.25, channels=1, classes=2),
+        "tensorflow/tflite-micro tensorflow/lite/micro/examples/person_detection",
+    )
+
+
 def networks() -> Iterator[Row]:
     """Name, input, how to count it, where its architecture is written down."""
     yield from mobilenets()
     yield from classics()
     yield from detecting()
+    yield from tiny_ones()
 
 
 def table() -> str:
@@ -135,7 +152,7 @@ def table() -> str:
     writer.writerow(COLUMNS)
     for name, size, count, source in sorted(networks(), key=lambda row: row[:2]):
         net = count()
-        key = f"{name}-{size.split('x')[0]}"
+        key = f"{name}-{size.split('x')[0]}" if not name.startswith("mlperf-tiny") else name
         writer.writerow([key, size, *(getattr(net, column) for column in COLUMNS[2:-1]), source])
     return text.getvalue()
 
