@@ -48,7 +48,7 @@ GROUPS = (
     Group({"precision": "sparse|pruned|dynamic|int16"}, "sparse, pruned or 16-bit integer networks"),
     Group(
         {"device": r"^Rockchip RK3588 \(Cortex-A76", "source_repo": "ncnn"},
-        "RK3588's older table: half the multiply-adds a cycle of the others (Armv8.0 kernels or a limited clock)",
+        "RK3588's older table: half the multiply-adds a cycle of others (Armv8.0 kernels or a limited clock)",
     ),
     Group(
         {"device": r"^Raspberry Pi 3 Model B\+", "source_repo": "ncnn", "threads": "4"},

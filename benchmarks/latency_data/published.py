@@ -93,7 +93,7 @@ def select(collected: list[dict[str, str]]) -> tuple[list[dict[str, object]], co
     """The rows to use, sorted, and how many were left out for which reason."""
     networks = known_networks()
     rows, left_out = [], collections.Counter[str]()
-    for row in rules.with_ncnn_versions(collected):
+    for row in rules.with_ncnn_generations(collected):
         try:
             rows.append(normalised(row, networks))
         except rules.Unused as reason:
