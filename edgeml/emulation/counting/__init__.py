@@ -1,4 +1,4 @@
-"""Instructions of exactly one inference on an emulated ARM core, counted by a QEMU plugin: a cost, no time."""
+"""Instructions of exactly one inference on an emulated ARM core, by a QEMU plugin: a cost, not a time."""
 
 from edgeml.emulation.counting.command import count_command
 from edgeml.emulation.counting.counts import Cost, InstructionCount

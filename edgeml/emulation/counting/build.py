@@ -76,8 +76,8 @@ def qemu_version(qemu: str) -> str:
     if not re.search(r"^-plugin\b", run([qemu, "-h"]).stdout, re.MULTILINE):
         raise MissingDependencyError(
             f"{qemu} takes no plugins, which counting instructions needs. Debian 12's qemu-user does: sudo "
-            "apt-get install qemu-user. Those of Debian 13 and Ubuntu 24.04 do not, and no qemu-user-static: "
-            "there, build QEMU with --target-list=aarch64-linux-user,arm-linux-user --enable-plugins, and put "
+            "apt-get install qemu-user. Those of Debian 13 and Ubuntu 24.04 do not, nor qemu-user-static: "
+            "build QEMU with --target-list=aarch64-linux-user,arm-linux-user --enable-plugins, and put "
             "it first on PATH"
         )
     found = re.search(r"version (\d[\w.]*)", run([qemu, "--version"]).stdout)

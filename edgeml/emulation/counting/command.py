@@ -81,8 +81,8 @@ def describe(count: InstructionCount) -> Iterator[str]:
         ("bytes stored", run.bytes_stored, call.bytes_stored),
     ]
     yield (
-        f"{printable(count.bundle)} {printable(count.scheme)} on {printable(count.target)} ({count.core}) with "
-        f"{count.engine} {count.engine_version}, QEMU {count.qemu_version}"
+        f"{printable(count.bundle)} {printable(count.scheme)} on {printable(count.target)} ({count.core}) "
+        f"with {count.engine} {count.engine_version}, QEMU {count.qemu_version}"
     )
     yield f"  {f'one row, median of {len(count.rows)}':20} {'engine run':>15} {'whole call':>15}"
     yield from (f"  {name:20} {in_run:15,} {in_call:15,}" for name, in_run, in_call in rows)
@@ -98,8 +98,8 @@ def describe_comparison(comparison: Comparison) -> Iterator[str]:
         verdict = f", more than {limit}" if change.exceeds else ""
         note = f" ({printable(change.note)})" if change.note else ""
         yield (
-            f"{100 * change.increase:+8.2f}% {printable(change.name)}, {change.measured}: {change.before:,} -> "
-            f"{change.now:,} instructions{verdict}{note}"
+            f"{100 * change.increase:+8.2f}% {printable(change.name)}, {change.measured}: "
+            f"{change.before:,} -> {change.now:,} instructions{verdict}{note}"
         )
     for what, names in (("only before", comparison.only_before), ("only now", comparison.only_now)):
         yield from (f"{what}: {printable(name)}" for name in names)

@@ -121,8 +121,8 @@ def _changes(before: Baseline, now: Baseline, max_increase: float) -> Iterable[C
         ("engine run", before.run_instructions, now.run_instructions),
         ("whole call", before.call_instructions, now.call_instructions),
     ):
-        increase = new / old - 1
-        yield Change(now.name, measured, old, new, increase, increase > max_increase, note)
+        exceeds = new - old > max_increase * old
+        yield Change(now.name, measured, old, new, (new - old) / old, exceeds, note)
 
 
 def parse_max_increase(text: str) -> float:

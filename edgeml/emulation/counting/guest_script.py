@@ -3,8 +3,9 @@
     python guest_script.py ENGINE ROWS WARM_UP < BUNDLE
 
 A mark is the system call sched_get_priority_min, which nothing else here makes: 5 has the plugin instrument
-the code, 1, 2 and 3 begin a region of that kind, 0 ends it. Prints one JSON object: which engine ran on which
-rows, or the error. The bundle comes through stdin because the length of a path moves the stack, and counts a little.
+the code, 1, 2 and 3 begin a region of that kind, 0 ends it. Prints one JSON object: which engine ran on
+which rows, or the error. The bundle comes through stdin: the length of a path moves the stack, and with it
+what is aligned, which changes counts by a thousandth.
 """
 
 from __future__ import annotations
