@@ -125,7 +125,9 @@ def print_result(result: Result, console: Console) -> None:
                 limits = " and ".join(map(_relaxed, r.limits))
                 _say(console, f"  with {limits}, {r.candidate} would fit")
         return
-    _say(console, f"chosen: {chosen.candidate.name}, by {result.objective}")
+    measured = result.device.kind == "linux" or result.objective == "size"
+    order = f"by {result.objective}" if measured else "integers first"
+    _say(console, f"chosen: {chosen.candidate.name}, {order}")
     for verdict in chosen.verdicts:
         _say(console, f"  {describe_verdict(verdict)}")
     for operator in chosen.artifact.float_operators if chosen.artifact else ():

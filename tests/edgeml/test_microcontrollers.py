@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import numpy as np
 import pytest
 from keras_zoo import trained
+from rich.console import Console
 
 import edgeml
 from edgeml.cli import main
 from edgeml.devices import load_device, to_toml
+from edgeml.report import print_result
 from edgeml_runtime.bundle import read_bundle
 from edgeml_runtime.errors import NothingFitsError
 from edgeml_runtime.session import load
@@ -58,6 +61,10 @@ def test_a_scikit_learn_model_for_a_chip_without_a_floating_point_unit(tmp_path)
     assert {o.candidate.name for o in result.outcomes} == SCHEMES
     assert result.chosen is not None
     assert result.chosen.candidate.scheme == "int8-static"
+    text = io.StringIO()
+    print_result(result, Console(file=text, width=120))
+    assert "chosen: tflite/int8-static, integers first\n" in text.getvalue()
+    assert "rp2040 is a microcontroller without Python" in text.getvalue()
 
 
 def test_an_artifact_larger_than_the_flash_does_not_fit(tmp_path):
