@@ -9,41 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-import numpy as np
-
-from edgeml.boundaries import BoundaryParity, BoundaryRows, compare_boundaries
+from edgeml.boundaries import BoundaryParity, compare_boundaries
 from edgeml.build import Trial
 from edgeml.cost import measure_apart
-from edgeml.devices import DeviceProfile, is_host
+from edgeml.devices import is_host
 from edgeml.fits import Fit, artifact_fit, fit_verdict
 from edgeml.pack import bundle_of
-from edgeml.parity import MinimalCase, Parity, compare
+from edgeml.parity import MinimalCase, Parity
 from edgeml.plan import Candidate
-from edgeml.reference import Reference, as_arrays, predicted_labels, task_score
-from edgeml_converters.model import Artifact, Data, TrainedModel, take_rows
+from edgeml.quality import Accuracy, Gates, answers, limit_verdict, quality_of
+from edgeml_converters.model import Artifact
 from edgeml_runtime.bench import Measurement, percentile_ns
 from edgeml_runtime.bundle import Bundle
 from edgeml_runtime.errors import ConversionError, EdgeMLError, EngineError
 from edgeml_runtime.manifest import Budget, Provenance, Verdict
 from edgeml_runtime.session import Session
-from edgeml_runtime.signature import Array
-
-# Without an accuracy limit on labelled data, parity itself is the proof of quality.
-MIN_LABEL_AGREEMENT = {"float32": 1.0, "float16": 0.99}
-MAX_RELATIVE_DIFFERENCE = {"float32": 1e-3, "float16": 1e-2}
-MIN_LABEL_AGREEMENT_QUANTIZED = 0.99
-BATCH_ROWS = 64
-MAX_RELATIVE_DIFFERENCE_QUANTIZED = 5e-2
-
-
-@dataclass(frozen=True, slots=True)
-class Accuracy:
-    """Task quality on the judging rows; `drop` = original - candidate."""
-
-    metric: str
-    original: float
-    candidate: float
-    drop: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +60,6 @@ class Outcome:
         return None if self.measurement is None else self.measurement.peak_memory_bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Gates:
-    """What a candidate is judged on and against."""
-
-    model: TrainedModel
-    device: DeviceProfile
-    budget: Budget
-    rows: Data
-    golden: Data
-    reference: Reference
-    synthetic: bool
-    boundaries: BoundaryRows | None = None
-
-
 def judge(trial: Trial, gates: Gates, provenance: Provenance) -> Outcome:
     """Every verdict on a trial; an artifact that an engine refuses or crashes on is a failed outcome."""
     artifact = trial.artifact
@@ -109,16 +75,15 @@ def judge(trial: Trial, gates: Gates, provenance: Provenance) -> Outcome:
             provenance=provenance,
         )
         session = Session(bundle)
-        results, labels = answers(session, gates.model, gates.rows)
-        parity = compare(gates.reference, results, labels)
-        if parity.lost:
-            return Outcome(trial.candidate, "failed", artifact=artifact, error=_lost(artifact, parity))
+        quality = quality_of(session, artifact.scheme, gates)
+        if quality.parity.lost:
+            return Outcome(
+                trial.candidate, "failed", artifact=artifact, error=_lost(artifact, quality.parity)
+            )
         boundaries = _at_boundaries(session, artifact, gates)
         measurement = measure_apart(bundle)
     except EngineError as error:
         return Outcome(trial.candidate, "failed", artifact=artifact, error=error)
-    predicted = labels if labels is not None else results[gates.model.signature.methods[0].name][0]
-    accuracy = _accuracy(gates, predicted)
     size_bytes = len(artifact.content)
     fit = artifact_fit(
         artifact.content,
@@ -131,9 +96,9 @@ def judge(trial: Trial, gates: Gates, provenance: Provenance) -> Outcome:
     verdicts = (
         fit_verdict(fit),
         _size(size_bytes, gates.budget),
-        _parity(artifact.scheme, parity, gates),
+        quality.parity_verdict,
         *(() if boundaries is None else (_boundary_verdict(boundaries),)),
-        *(() if accuracy is None else (_accuracy_verdict(accuracy, gates.budget),)),
+        *(() if quality.accuracy_verdict is None else (quality.accuracy_verdict,)),
         *_cost(measurement, gates),
     )
     failed = any(v.status == "failed" for v in verdicts)
@@ -141,9 +106,9 @@ def judge(trial: Trial, gates: Gates, provenance: Provenance) -> Outcome:
         trial.candidate,
         "exceeds" if failed else "fits",
         verdicts,
-        parity,
+        quality.parity,
         boundaries,
-        accuracy,
+        quality.accuracy,
         size_bytes,
         measurement,
         artifact,
@@ -152,18 +117,12 @@ def judge(trial: Trial, gates: Gates, provenance: Provenance) -> Outcome:
     )
 
 
-def answers(session: Session, model: TrainedModel, data: Data) -> tuple[dict[str, list[Array]], Array | None]:
-    """Every method's results on every row, and the labels they imply."""
-    methods = model.signature.methods
-    results = {m.name: _answers(session, m.name, data) for m in methods}
-    return results, predicted_labels(model, results[methods[0].name])
-
-
-def _answers(session: Session, method: str, data: Data) -> list[Array]:
-    """One method's results, in batches: activations for all rows at once may not fit."""
-    batches = np.array_split(np.arange(len(data)), -(-len(data) // BATCH_ROWS))
-    parts = [as_arrays(session.call(method, take_rows(data.x, rows))) for rows in batches]
-    return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+def _lost(artifact: Artifact, parity: Parity) -> ConversionError:
+    where = ", ".join(f"{m.lost} of {m.method}" for m in parity.methods if m.lost)
+    return ConversionError(
+        f"{artifact.format}/{artifact.scheme} loses values on {parity.rows} rows ({where}): NaN or infinity "
+        "where the original has numbers, or the reverse; do values exceed what the scheme can hold?"
+    )
 
 
 def _at_boundaries(session: Session, artifact: Artifact, gates: Gates) -> BoundaryParity | None:
@@ -175,67 +134,11 @@ def _at_boundaries(session: Session, artifact: Artifact, gates: Gates) -> Bounda
 def _boundary_verdict(boundaries: BoundaryParity) -> Verdict:
     taken = f"{boundaries.rows}" + ("" if boundaries.rows == boundaries.total else f" of {boundaries.total}")
     detail = f"{len(boundaries.flips)} of {taken} rows on thresholds, edges and missing values differ"
-    return _limit("boundaries", len(boundaries.flips) / boundaries.rows, 0.0, "of rows", detail)
-
-
-def _lost(artifact: Artifact, parity: Parity) -> ConversionError:
-    where = ", ".join(f"{m.lost} of {m.method}" for m in parity.methods if m.lost)
-    return ConversionError(
-        f"{artifact.format}/{artifact.scheme} loses values on {parity.rows} rows ({where}): NaN or infinity "
-        "where the original has numbers, or the reverse; do values exceed what the scheme can hold?"
-    )
-
-
-def _accuracy(gates: Gates, predicted: object) -> Accuracy | None:
-    metric, original = gates.reference.metric, gates.reference.score
-    if metric is None or original is None:
-        return None
-    score = task_score(metric, as_arrays(predicted)[0], gates.rows.y)
-    return Accuracy(metric, original, score, original - score)
-
-
-def _limit(gate: str, value: float, limit: float | None, unit: str, detail: str = "") -> Verdict:
-    """The verdict of a gate whose value holds on any machine."""
-    status: Literal["passed", "failed", "measured"] = "measured"
-    if limit is not None:
-        # A hair of slack, so that 0.90 - 0.89 is within 0.01.
-        status = "passed" if value <= limit + 1e-9 * max(1.0, abs(limit)) else "failed"
-    return Verdict(gate, status, value, limit, unit, "any", detail)
+    return limit_verdict("boundaries", len(boundaries.flips) / boundaries.rows, 0.0, "of rows", detail)
 
 
 def _size(size_bytes: int, budget: Budget) -> Verdict:
-    return _limit("size", size_bytes / 1000, budget.max_size_kb, "kB")
-
-
-def _accuracy_verdict(accuracy: Accuracy, budget: Budget) -> Verdict:
-    detail = f"{accuracy.metric} {accuracy.candidate:.4f}, original {accuracy.original:.4f}"
-    return _limit("accuracy-drop", accuracy.drop, budget.max_accuracy_drop, "", detail)
-
-
-def _parity(scheme: str, parity: Parity, gates: Gates) -> Verdict:
-    """Disagreement with the original; a limit where no accuracy limit judges the scheme."""
-    rows = f"{parity.rows} {'synthetic ' if gates.synthetic else ''}rows"
-    accuracy_judges = (
-        gates.budget.max_accuracy_drop is not None
-        and gates.reference.metric is not None
-        and scheme != "float32"
-    )
-    if parity.resolved_agreement is not None:
-        lowest = MIN_LABEL_AGREEMENT.get(scheme, MIN_LABEL_AGREEMENT_QUANTIZED)
-        detail = f"{len(parity.flips)} of {rows} change their label"
-        if parity.methods:
-            detail += f", values differ by at most {parity.max_difference:.3g}"
-        detail += _ties(parity)
-        limit = None if accuracy_judges else 1.0 - lowest
-        return _limit("parity", 1.0 - parity.resolved_agreement, limit, "flipped", detail)
-    largest = MAX_RELATIVE_DIFFERENCE.get(scheme, MAX_RELATIVE_DIFFERENCE_QUANTIZED)
-    detail = f"largest difference {parity.max_difference:.3g} on {rows}{_ties(parity)}"
-    limit = None if accuracy_judges else largest
-    return _limit("parity", parity.relative_difference, limit, "relative", detail)
-
-
-def _ties(parity: Parity) -> str:
-    return f"; {parity.undecided} rows hang on ties and are not counted" if parity.undecided else ""
+    return limit_verdict("size", size_bytes / 1000, budget.max_size_kb, "kB")
 
 
 def _cost(measurement: Measurement, gates: Gates) -> tuple[Verdict, ...]:
@@ -267,6 +170,6 @@ def _cost(measurement: Measurement, gates: Gates) -> tuple[Verdict, ...]:
         if limit is not None and (not here or value is None):
             verdicts.append(Verdict(gate, "unproven", value, limit, unit, machine, detail))
         elif value is not None:
-            verdict = _limit(gate, value, limit, unit, detail)
+            verdict = limit_verdict(gate, value, limit, unit, detail)
             verdicts.append(Verdict(gate, verdict.status, value, limit, unit, machine, detail))
     return tuple(verdicts)

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from edgeml.boundaries import BoundaryRows, compare_boundaries
-from edgeml.judge import Gates, Outcome, answers
+from edgeml.judge import Outcome
 from edgeml.pack import bundle_of, provenance_of
 from edgeml.parity import MinimalCase
+from edgeml.quality import Gates, answers
 from edgeml.reference import consult
 from edgeml_converters.intake import describe, source_of
 from edgeml_converters.model import Data, TrainedModel, take_rows

@@ -15,10 +15,11 @@ from edgeml.coverage import Coverage, coverage
 from edgeml.data import Split, calibration_feeds, check_data, digest, read_data, split, synthetic
 from edgeml.devices import DeviceProfile, load_device
 from edgeml.isa_gate import verification_targets, verify_winners
-from edgeml.judge import Gates, Outcome, judge
+from edgeml.judge import Outcome, judge
 from edgeml.minimal_case import minimal_case
 from edgeml.pack import golden_data, provenance_of, with_verdicts
 from edgeml.plan import Candidate, LeftOut, Plan, check_names, plan
+from edgeml.quality import Gates
 from edgeml.reference import Reference, consult, read_targets
 from edgeml_converters.intake import describe, load_model
 from edgeml_converters.model import Data, TrainedModel

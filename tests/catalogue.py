@@ -18,9 +18,9 @@ from sklearn_parity import decided
 from zoo import ZOO
 
 from edgeml.boundaries import boundary_rows, compare_boundaries
-from edgeml.judge import answers
 from edgeml.pack import bundle_of, provenance_of
 from edgeml.parity import Flip
+from edgeml.quality import answers
 from edgeml.reference import as_arrays
 from edgeml_converters.intake import describe, source_of
 from edgeml_converters.model import Artifact, Data, TrainedModel, take_rows

@@ -6,8 +6,9 @@ import pytest
 
 from edgeml.build import Trial
 from edgeml.choose import Choice, Relaxation, RelaxedLimit, choose, pareto_front
-from edgeml.judge import Accuracy, Outcome
+from edgeml.judge import Outcome
 from edgeml.plan import Candidate
+from edgeml.quality import Accuracy
 from edgeml_runtime.bench import Measurement
 from edgeml_runtime.errors import ConversionError, UnknownNameError
 from edgeml_runtime.host import host_info
