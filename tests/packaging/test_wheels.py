@@ -113,8 +113,11 @@ def test_three_wheels_with_their_licence(wheels):
 
 def test_devices_are_in_the_wheel(wheels):
     with zipfile.ZipFile(wheels["edgeml"]) as wheel:
-        packed = {Path(n).name: wheel.read(n) for n in wheel.namelist() if n.startswith("edgeml/_devices/")}
-    assert packed == {path.name: path.read_bytes() for path in (ROOT / "devices").iterdir()}
+        inside = [n for n in wheel.namelist() if n.startswith("edgeml/_devices/")]
+        packed = {n.removeprefix("edgeml/_devices/"): wheel.read(n) for n in inside}
+    folder = ROOT / "devices"
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert packed == {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def test_the_runtime_brings_numpy_and_nothing_else(uv, runtime_environment, tmp_path):
