@@ -184,8 +184,8 @@ def network(row: Row) -> str:
     return found
 
 
-# Networks in the order in which ncnn's benchmark began to list them, the youngest first; kernels for int8, half
-# precision and x86 became 1.3 to 2 times faster from one generation of the list to the next.
+# Networks in the order in which ncnn's benchmark began to list them, the youngest first; kernels for int8,
+# half precision and x86 became 1.3 to 2 times faster from one generation of the list to the next.
 NCNN_GENERATIONS = (("FastestDet", 4), ("yolo-fastestv2", 3), ("nanodet_m", 2))
 
 
