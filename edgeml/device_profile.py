@@ -59,9 +59,11 @@ class Isa:
 
     def __post_init__(self) -> None:
         known = MCU_FEATURES if self.architecture in MCU_ARCHITECTURES else FEATURES
-        for feature in self.features:
+        for number, feature in enumerate(self.features):
             if feature not in known:
                 raise ValueError(f"feature {feature!r} is not one of {', '.join(known)}")
+            if feature in self.features[:number]:
+                raise ValueError(f"feature {feature!r} is given twice")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,9 @@ class EngineWheel:
     def __post_init__(self) -> None:
         if not self.available and not self.note:
             raise ValueError("an engine that is not available needs a note that says why")
+        for feature in self.requires_features:
+            if feature not in FEATURES:
+                raise ValueError(f"requires_features: {feature!r} is not one of {', '.join(FEATURES)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +213,9 @@ class DeviceProfile:
         for library in self.libraries:
             if library not in LIBRARIES:
                 raise ValueError(f"libraries.{library}: not one of {', '.join(LIBRARIES)}")
+        for cited in self.unsourced:
+            if cited in self.sources or self.unsourced.count(cited) > 1:
+                raise ValueError(f"unsourced: {cited!r} is given twice, or has a source as well")
         paths = {path for path, _ in _leaves(self)}
         for cited in (*self.sources, *self.unsourced):
             if not any(_covers(cited, path) for path in paths):

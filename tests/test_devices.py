@@ -312,6 +312,12 @@ def test_a_refused_file_names_itself_and_the_field(old, new, message, tmp_path):
             "int8_macs_per_s = 2",
             "peak: int8_macs_per_s: expected 100000 to 1000000000000000 multiply-adds a second, got 2",
         ),
+        ('"fpu-sp"', '"dsp"', "isa: feature 'dsp' is given twice"),
+        (
+            "flash_bytes",
+            'unsourced = ["cores", "cores"]\nflash_bytes',
+            "document: unsourced: 'cores' is given twice, or has a source as well",
+        ),
         (
             "[libraries.tflite-micro]",
             "[libraries.tflm]",
@@ -337,6 +343,22 @@ def test_a_computer_has_memory_and_a_userland(more, message, tmp_path):
     assert refusal(path).startswith(f"device file {path}: {message}")
     path = write(tmp_path, MINIMAL.partition("[userland]")[0])
     assert refusal(path).startswith(f"device file {path}: document: userland: missing")
+
+
+def test_a_field_is_sourced_or_general_knowledge_not_both(tmp_path):
+    text = 'unsourced = ["isa"]' + MINIMAL + '[sources]\nisa = "/proc/cpuinfo"\n'
+    path = write(tmp_path, text)
+    message = "document: unsourced: 'isa' is given twice, or has a source as well"
+    assert refusal(path).startswith(f"device file {path}: {message}")
+
+
+def test_a_wheel_needs_features_that_exist(tmp_path):
+    wheel = (
+        '[engines.onnxruntime]\navailable = true\npackage = "onnxruntime"\nrequires_features = ["asimddp"]\n'
+    )
+    path = write(tmp_path, MINIMAL + wheel)
+    message = "engines.onnxruntime: requires_features: 'asimddp' is not one of neon, "
+    assert refusal(path).startswith(f"device file {path}: {message}")
 
 
 def test_a_number_twice_is_refused(tmp_path):
