@@ -16,6 +16,9 @@ from edgeml.emulation.platforms import Platform
 from edgeml.emulation.programs import complaint, run
 from edgeml_runtime.errors import EngineError, MissingDependencyError
 
+# What the machine runs after an update of its own lists has nothing to do with these.
+_HOOKS = ("Pre-Invoke", "Post-Invoke", "Post-Invoke-Success")
+
 
 @dataclass(frozen=True, slots=True)
 class Package:
@@ -36,7 +39,7 @@ def check_tools() -> None:
 
 
 def update_lists(state: Path, platform: Platform, sources: Path | None) -> tuple[str, ...]:
-    """Fetch the lists of packages; returns a line for each that apt could not have.
+    """Fetch the lists of packages; returns what apt said of those that it could not have.
 
     One list that is out of date on its mirror must not stop the others; what is then missing shows when
     packages are resolved. `sources`: a file of apt sources to use in place of the machine's.
@@ -44,9 +47,10 @@ def update_lists(state: Path, platform: Platform, sources: Path | None) -> tuple
     for folder in ("lists/partial", "archives/partial"):
         (state / folder).mkdir(parents=True, exist_ok=True)
     (state / "status").write_bytes(b"")
+    (state / "apt.conf").write_text("".join(f"#clear APT::Update::{hook};\n" for hook in _HOOKS))
     done = _apt(state, sources, platform, "update")
-    failed = [line for line in done.stderr.splitlines() if line.startswith("E: Failed to fetch")]
-    return tuple(f"left out, apt's {line.removeprefix('E: ')}" for line in failed)
+    said = [line for line in done.stderr.splitlines() if line.startswith(("E: ", "W: "))]
+    return tuple(line[3:] for line in said if not line.startswith("E: Some index files failed"))
 
 
 def download(
@@ -54,7 +58,7 @@ def download(
 ) -> tuple[Package, ...]:
     """Fetch the platform's packages and all they depend on; goes on where an interrupted run stopped.
 
-    `fetched` hears now and then how many bytes are here, of how many. Raises EngineError with apt's words.
+    `fetched` hears now and then how many bytes are here, of how many. Raises EngineError in apt's words.
     """
     listed = list_packages(state, platform, sources)
     total = sum(package.size_bytes for package in listed)
@@ -139,5 +143,6 @@ def _apt(
     }
     if sources is not None:
         options |= {"Dir::Etc::sourcelist": str(sources.absolute()), "Dir::Etc::sourceparts": "/dev/null"}
+    settings = ["-c", str(state / "apt.conf")]
     flags = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
-    return run(["apt-get", "-q", "-y", *flags, *arguments], watch=watch)
+    return run(["apt-get", "-q", "-y", *settings, *flags, *arguments], watch=watch)

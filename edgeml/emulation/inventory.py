@@ -65,7 +65,10 @@ def set_up_lines(document: Mapping[str, Any]) -> Iterator[str]:
 def removed_lines(document: Mapping[str, Any]) -> Iterator[str]:
     """What `removed` did, for people."""
     for platform in document["platforms"]:
-        yield f"emulated {platform['platform']}: {platform['freed_bytes'] / 1e6:,.0f} MB freed"
+        freed = (
+            f"{platform['freed_bytes'] / 1e6:,.0f} MB freed" if platform["freed_bytes"] else "was not set up"
+        )
+        yield f"emulated {platform['platform']}: {freed}"
 
 
 def inventory_lines() -> Iterator[str]:

@@ -159,9 +159,12 @@ def _make_tree(platform: Platform, sources: Path | None, log: _Log) -> None:
     folder = platform_folder(platform)
     state = folder / "apt"
     with log.step(f"fetching Debian's lists of {platform.debian} packages"):
-        log.notes += debian.update_lists(state, platform, sources)
+        log.notes += [f"apt: {line}" for line in debian.update_lists(state, platform, sources)]
     with log.step(f"fetching {platform.debian} packages"):
-        packages = debian.download(state, platform, sources, log.fetched)
+        try:
+            packages = debian.download(state, platform, sources, log.fetched)
+        except EngineError as error:
+            raise EngineError("; ".join((str(error), *log.notes))) from error
     shutil.rmtree(folder / "root", ignore_errors=True)  # of another layout
     with filled(folder / "root") as part:
         with log.step(f"unpacking {len(packages)} packages"):

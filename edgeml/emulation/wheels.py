@@ -26,7 +26,7 @@ def pip_command() -> list[str]:
         if python is not None and run([python, "-m", "pip", "--version"]).returncode == 0:
             return [python, "-m", "pip"]
     if (uv := shutil.which("uv")) is not None:
-        return [uv, "tool", "run", "--quiet", "pip"]
+        return [uv, "tool", "run", "--quiet", "--python", sys.executable, "pip"]
     raise MissingDependencyError(
         f"pip is needed to fetch engine wheels of another platform: {sys.executable} -m ensurepip, "
         f"or sudo apt-get install python3-pip"

@@ -216,9 +216,10 @@ def test_without_pip_the_message_has_the_install_line(
     with pytest.raises(MissingDependencyError, match=r"-m ensurepip, or sudo apt-get install python3-pip$"):
         wheels.pip_command()
     fake_program(programs, "uv")
-    assert wheels.pip_command() == [str(programs / "uv"), "tool", "run", "--quiet", "pip"]
+    by_uv = [str(programs / "uv"), "tool", "run", "--quiet", "--python", sys.executable, "pip"]
+    assert wheels.pip_command() == by_uv
     fake_program(programs, "python3", "exit 1")  # one without pip
-    assert wheels.pip_command()[1:] == ["tool", "run", "--quiet", "pip"]
+    assert wheels.pip_command() == by_uv
     fake_program(programs, "python3")
     assert wheels.pip_command() == [str(programs / "python3"), "-m", "pip"]
 
