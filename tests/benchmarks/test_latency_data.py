@@ -144,6 +144,7 @@ def test_networks_cost_what_keras_builds(networks, network, application, options
     import keras
 
     counted = networks[network]
+    options = {"input_shape": (224, 224, 3)} | options
     built = keras_costs(getattr(keras.applications, application)(weights=None, **options))
     assert int(counted["depthwise_macs"]) == built["depthwise"]
     assert int(counted["conv_macs"]) == built["conv"]
@@ -206,7 +207,7 @@ PEAKS = {
 
 
 def test_no_core_does_more_than_its_vector_units_can(networks):
-    """A wrong clock, number of threads or dtype would show. Without networks that Winograd's method speeds up."""
+    """A wrong clock, thread count or dtype would show. Without networks that profit from Winograd's method."""
     checked = set()
     for row in rows("published.csv.gz"):
         counted, key = networks[row["network"]], (row["core"], row["dtype"])
