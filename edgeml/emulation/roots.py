@@ -206,18 +206,19 @@ def size_bytes(folder: Path) -> int:
 def filled(folder: Path) -> Iterator[Path]:
     """A new folder to fill, which takes its final name when the block ends without an error.
 
-    Another process that was faster wins; both made the same.
+    Another process that was faster wins; both made the same. Raises InputError for a full disk and the like.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
     part = folder.with_name(f".{folder.name}.{os.urandom(6).hex()}.part")
-    part.mkdir()
     try:
+        part.mkdir(parents=True)
         yield part
         os.sync()  # or a power cut could leave the name without the contents
         with contextlib.suppress(OSError):
             part.rename(folder)
         if not folder.is_dir():
             raise InputError(f"cannot write {folder}")
+    except OSError as error:
+        raise InputError(f"cannot fill {folder}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
@@ -230,9 +231,15 @@ def locked(platform: Platform, waiting: Callable[[], None] | None = None) -> Ite
     """
     import fcntl
 
-    folder = cache_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{platform.name}.lock").open("w") as file:
+    path = cache_folder() / f"{platform.name}.lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    except OSError as error:
+        raise InputError(
+            f"cannot write {path}: {error.strerror}; EDGEML_CACHE names another folder"
+        ) from error
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -181,7 +181,8 @@ def _compile_library(platform: Platform, tree: Path, final: Path) -> None:
     if not _compile(platform, tree / library, final / library):
         python = str(tree / "usr" / "bin" / f"python{platform.python}")
         guest = [qemu_program(platform), "-L", str(tree), python, "-S", "-m", "compileall", "-qq"]
-        run([*guest, "--invalidation-mode", "unchecked-hash", str(tree / library)])
+        paths = ["-s", str(tree / library), "-p", str(final / library), str(tree / library)]
+        run([*guest, "--invalidation-mode", "unchecked-hash", *paths])
 
 
 def _compile(platform: Platform, folder: Path, final: Path) -> bool:

@@ -136,6 +136,19 @@ def test_an_interrupted_filling_leaves_nothing_under_the_final_name(cache: Path)
     assert list(cache.iterdir()) == []
 
 
+def test_a_cache_that_cannot_be_written_is_named(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("EDGEML_CACHE", str(tmp_path / "file"))
+    with pytest.raises(
+        InputError, match=r"aarch64\.lock: Not a directory; EDGEML_CACHE names another folder$"
+    ):
+        remove(AARCH64)
+    with pytest.raises(InputError, match=r"cannot fill \S+/root: Not a directory$"):
+        a_root()
+
+
 def test_who_fills_the_same_folder_later_keeps_the_first(cache: Path) -> None:
     with filled(cache / "root") as slower:
         (slower / "file").write_text("second")
