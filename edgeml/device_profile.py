@@ -171,6 +171,33 @@ class LinkedLibrary:
 
 
 @dataclass(frozen=True, slots=True)
+class LatencyCalibration:
+    """What `edgeml devices calibrate` fitted on latencies measured on this very device.
+
+    `picoseconds`: of one multiply-add of each class, element or operator, by the names of `latency.features`.
+    Nine in ten latencies lie within a factor `interval_factor` of the estimate. `networks`: how many were
+    measured; `smallest_macs` and `largest_macs`: multiply-adds of the smallest and largest of them.
+    """
+
+    engine: str
+    dtype: Literal["float32", "int8"]
+    threads: int
+    networks: int
+    smallest_macs: int
+    largest_macs: int
+    interval_factor: float
+    picoseconds: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        if self.threads < 1 or self.networks < 1 or not 0 < self.smallest_macs <= self.largest_macs:
+            raise ValueError("threads, networks and multiply-adds must be at least 1")
+        if not 1 < self.interval_factor < 100:
+            raise ValueError(f"interval_factor: expected 1 to 100, got {self.interval_factor}")
+        if not self.picoseconds or min(self.picoseconds.values()) < 0:
+            raise ValueError("picoseconds: costs, none of them negative, are needed")
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceProfile:
     """A target: a computer with Linux and Python, or a microcontroller with neither.
 
@@ -196,6 +223,7 @@ class DeviceProfile:
     peak: Peak | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
     unsourced: tuple[str, ...] = ()
+    calibrations: tuple[LatencyCalibration, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.cores:
