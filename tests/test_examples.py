@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import is_required, require, require_program
 
+from edgeml.emulation.platforms import PLATFORMS
+from edgeml.emulation.roots import read_root
 from edgeml_runtime.session import load
 
 pytestmark = pytest.mark.slow
@@ -81,3 +84,20 @@ def test_a_model_that_outgrew_its_budget_fails_the_check(tmp_path):
     done = run(tmp_path, script, "1000")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "cancer.edgeml").exists()
+
+
+def test_a_model_that_costs_more_fails_the_check(tmp_path):
+    require_program("qemu-aarch64", "cc")
+    if is_required("emulation"):
+        assert run(tmp_path, "-m", "edgeml", "devices", "setup", "raspberry-pi-4").returncode == 0
+    ready = (root := read_root(PLATFORMS["aarch64"])) is not None and "onnxruntime" in root.engines
+    require("emulation", available=ready, reason="not set up: edgeml devices setup raspberry-pi-4")
+    script = str(EXAMPLES / "fail_ci_when_it_costs_more.py")
+    for trees, exit_code, said in (
+        ("20", 0, ""),
+        ("20", 0, "nothing rose by more than 2%"),
+        ("60", 6, "fails"),
+    ):
+        done = run(tmp_path, script, trees)
+        assert done.returncode == exit_code, done.stderr
+        assert said in done.stdout
