@@ -14,6 +14,7 @@ from edgeml.build import Trial
 from edgeml.cost import measure_apart
 from edgeml.devices import is_host
 from edgeml.fits import Fit, artifact_fit, fit_verdict
+from edgeml.mixed_precision import Refinement
 from edgeml.pack import bundle_of
 from edgeml.parity import MinimalCase, Parity
 from edgeml.plan import Candidate
@@ -42,6 +43,7 @@ class Outcome:
     bundle: Bundle | None = field(default=None, repr=False)
     error: EdgeMLError | None = None
     minimal_case: MinimalCase | None = None
+    refinement: Refinement | None = None
     fit: Fit | None = None
 
     @property

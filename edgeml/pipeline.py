@@ -21,6 +21,7 @@ from edgeml.pack import golden_data, provenance_of, with_verdicts
 from edgeml.plan import Candidate, LeftOut, Plan, check_names, plan
 from edgeml.quality import Gates
 from edgeml.reference import Reference, consult, read_targets
+from edgeml.refining import needs_refining, refined
 from edgeml_converters.intake import describe, load_model
 from edgeml_converters.model import Data, TrainedModel
 from edgeml_converters.registry import Calibration, converters
@@ -174,6 +175,9 @@ def compile(
             report(f"cutting down what {candidate.name} gets wrong", number, len(planned.candidates))
             outcome = replace(outcome, minimal_case=minimal_case(trained, outcome, gates))
         outcomes.append(outcome)
+        if isinstance(calibration, dict) and needs_refining(outcome):
+            better = refined(outcome, planned, calibration, rows.calibration, gates, provenance, report)
+            outcomes += [] if better is None else [better]
     report("choosing", len(outcomes), len(outcomes))
     _raise_if_none_built(outcomes)
     pick = partial(choose, objective=objective, host_tells=profile.kind == "linux")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from edgeml.devices import DeviceProfile, formats, scheme_obstacle
 from edgeml_converters.intake import missing_modules, with_pip_line
 from edgeml_converters.model import Artifact, TrainedModel
+from edgeml_converters.recipe import PLAIN, Recipe
 from edgeml_converters.registry import Route, routes
 from edgeml_converters.schemes import CALIBRATED, SCHEMES
 from edgeml_runtime.engines import choose_engine
@@ -30,11 +31,13 @@ class Candidate:
     format: str
     scheme: str
     route: tuple[str, ...]
+    recipe: Recipe = PLAIN
 
     @property
     def name(self) -> str:
-        """`tflite/int8-static`."""
-        return f"{self.format}/{self.scheme}"
+        """`tflite/int8-static`; with a recipe, `tflite/int8-static (equalized)`."""
+        recipe = self.recipe.describe()
+        return f"{self.format}/{self.scheme}" + (f" ({recipe})" if recipe else "")
 
 
 @dataclass(frozen=True, slots=True)

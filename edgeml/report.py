@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgeml.devices import notes
 from edgeml.fits import engine_fits
+from edgeml_converters.recipe import PLAIN
 from edgeml_runtime.cli import describe_verdict, printable
 from edgeml_runtime.codec import encode
 
@@ -17,11 +18,13 @@ if TYPE_CHECKING:
 
     from edgeml.choose import RelaxedLimit
     from edgeml.judge import Outcome
+    from edgeml.mixed_precision import Refinement
     from edgeml.parity import Flip
     from edgeml.pipeline import Result
 
 REPORT_FORMAT = 1
 FLIPS_SHOWN = 5
+EFFECTS_SHOWN = 5
 
 
 def result_document(result: Result) -> dict[str, Any]:
@@ -70,12 +73,41 @@ def _outcome_document(outcome: Outcome) -> dict[str, Any]:
         "parity": encode(outcome.parity),
         "boundaries": encode(outcome.boundaries),
         "minimal_case": encode(outcome.minimal_case),
+        "recipe": encode(outcome.candidate.recipe),
+        "refinement": _refinement_document(outcome.refinement),
         "float_operators": [] if outcome.artifact is None else encode(outcome.artifact.float_operators),
         "verdicts": encode(outcome.verdicts),
         "measurement": encode(outcome.measurement),
         "fit": encode(outcome.fit),
         "error": None if error is None else {"type": type(error).__name__, "message": str(error)},
     }
+
+
+def _refinement_document(refinement: Refinement | None) -> dict[str, Any] | None:
+    if refinement is None:
+        return None
+    return {
+        "suffices": refinement.suffices,
+        "tried": [{"recipe": encode(recipe), "relative_error": error} for recipe, error in refinement.errors],
+        "operators": encode(refinement.effects),
+    }
+
+
+def _refinement_lines(outcome: Outcome) -> Iterator[str]:
+    """Why this recipe: what the plain one gave, and the operators that did the harm."""
+    refinement = outcome.refinement
+    if refinement is None:
+        return
+    errors = dict(refinement.errors)
+    plain, best = errors.get(PLAIN), min(errors.values())
+    if plain is not None:
+        yield f"relative error on the calibration rows: {plain:.3g} plain, {best:.3g} with the best ranges"
+    returned = refinement.recipe.in_float
+    worst = sorted(refinement.effects, key=lambda e: e.alone or 0.0, reverse=True)
+    for effect in worst[:EFFECTS_SHOWN]:
+        where = "returned to float" if effect.operator.name in returned else "in integers"
+        alone = "unknown" if effect.alone is None else f"{effect.alone:.3g}"
+        yield f"{effect.operator.kind} {effect.operator.tensor}: error {alone} by itself, {where}"
 
 
 def candidate_rows(result: Result) -> list[dict[str, Any]]:
@@ -107,6 +139,8 @@ def print_result(result: Result, console: Console) -> None:
     for outcome in result.outcomes:
         broken = [v for v in outcome.verdicts if v.status == "failed"]
         for text in [describe_verdict(v) for v in broken] + ([str(outcome.error)] if outcome.error else []):
+            _say(console, f"  {outcome.candidate.name}: {text}")
+        for text in _refinement_lines(outcome):
             _say(console, f"  {outcome.candidate.name}: {text}")
         for text in _differing_rows(outcome):
             _say(console, f"    {text}")

@@ -15,6 +15,8 @@ from edgeml_runtime.signature import Array
 BINS = 2048
 PERCENTILE = 99.99  # of the values are kept within the range
 LEVELS = 256  # that the quantized range is told apart into
+LIMITS_TRIED = 128
+LEAST_BINS = 8  # of a range: fewer say nothing of a distribution
 # Activations of the rows that are observed at a time. Beside them stand the model itself and 16 kB a tensor.
 MEMORY_CAP_BYTES = 256 * 1024 * 1024
 MAX_BATCH_ROWS = 32
@@ -56,9 +58,10 @@ def percentile_range(counts: Array, seen: Range) -> Range:
 def entropy_range(counts: Array, seen: Range) -> Range:
     """The range whose LEVELS steps lose the least information about the distribution of the values.
 
-    counts: int64[BINS] between the ends of `seen`. For every share of the range, what lies outside is added
-    to the outermost bins (it saturates), the steps are spread over the bins that they stand for, and the
-    Kullback-Leibler divergence of the two distributions is taken; the smallest wins, the wider on ties.
+    counts: int64[BINS] between the ends of `seen`. For every magnitude as the limit of both signs, what lies
+    beyond is added to the outermost bins (it saturates), the steps are spread over the bins that they stand
+    for, and the Kullback-Leibler divergence of the two distributions is taken; the smallest wins, the wider
+    on ties.
     """
     low, high = min(seen.low, 0.0), max(seen.high, 0.0)
     width = (seen.high - seen.low) / BINS
@@ -71,10 +74,10 @@ def entropy_range(counts: Array, seen: Range) -> Range:
         counts = counts.copy()
         counts[zero] = np.mean(beside)
     best, chosen = np.inf, seen
-    for share in np.linspace(1.0, 0.1, 91):
-        first = max(0, int(np.floor((low * share - seen.low) / width)))
-        last = min(BINS, int(np.ceil((high * share - seen.low) / width)))
-        if last - first < LEVELS // 4:
+    for limit in max(-low, high) * np.geomspace(1.0, 1 / LEVELS, LIMITS_TRIED):
+        first = max(0, int(np.floor((-limit - seen.low) / width)))
+        last = min(BINS, int(np.ceil((limit - seen.low) / width)))
+        if last - first < LEAST_BINS:
             break
         kept = counts[first:last].astype(np.float64)
         saturated = kept.copy()
@@ -82,7 +85,7 @@ def entropy_range(counts: Array, seen: Range) -> Range:
         saturated[-1] += counts[last:].sum()
         loss = _divergence(saturated, _in_steps(kept))
         if loss < best - 1e-12:
-            best, chosen = loss, Range(float(low * share), float(high * share))
+            best, chosen = loss, Range(max(low, -float(limit)), min(high, float(limit)))
     return chosen
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 from edgeml_converters.model import Artifact
+from edgeml_runtime.manifest import FloatOperator
 
-CALIBRATORS = ("min-max", "percentile", "entropy")
+Calibrator = Literal["min-max", "percentile", "entropy"]
+CALIBRATORS: tuple[Calibrator, ...] = get_args(Calibrator)
+
+_RETURNED = "in integers it spoils the answers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +22,15 @@ class Recipe:
 
     calibrator: how an activation's range comes from the values seen (`observation`). per_channel_dense: a
     scale for each unit of dense layers where the format leaves the choice. reduced_range: weights of 7 bits,
-    for processors that add pairs of 8-bit products in 16. corrected_bias: biases take back the mean error of
-    each channel. in_float: operators, as `Quantizer.operators` names them, that stay in float32.
+    for processors that add pairs of 8-bit products in 16. equalized: channels between weighted operators
+    have one range (`channel_scales`). corrected_bias: biases take back the mean error of each channel.
+    in_float: operators, as `Quantizer.operators` names them, that stay in float32.
     """
 
-    calibrator: Literal["min-max", "percentile", "entropy"] = "min-max"
+    calibrator: Calibrator = "min-max"
     per_channel_dense: bool = False
     reduced_range: bool = False
+    equalized: bool = False
     corrected_bias: bool = False
     in_float: tuple[str, ...] = ()
 
@@ -32,11 +39,27 @@ class Recipe:
         parts: list[str] = [self.calibrator] if self.calibrator != "min-max" else []
         parts += ["per-channel dense"] if self.per_channel_dense else []
         parts += ["reduced range"] if self.reduced_range else []
+        parts += ["equalized"] if self.equalized else []
         parts += ["corrected bias"] if self.corrected_bias else []
         if self.in_float:
             count = len(self.in_float)
             parts.append(f"{count} operator{'s' if count > 1 else ''} in float")
         return ", ".join(parts)
+
+
+PLAIN = Recipe()
+
+
+def explained(left: Sequence[FloatOperator], recipe: Recipe) -> tuple[FloatOperator, ...]:
+    """Operators left in float, those that the recipe keeps there with that as their reason."""
+    kept = Counter(name.partition(" ")[2] for name in recipe.in_float)
+    found = [FloatOperator(kind, count, _RETURNED) for kind, count in kept.items()]
+    for operator in left:
+        taken = min(operator.count, kept[operator.operator])
+        kept[operator.operator] -= taken
+        if operator.count > taken:
+            found.append(FloatOperator(operator.operator, operator.count - taken, operator.reason))
+    return tuple(sorted(found, key=lambda o: (o.operator, o.reason)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,12 +19,13 @@ from typing import Any
 import numpy as np
 
 from edgeml_converters.model import Artifact
-from edgeml_converters.recipe import QuantizedOperator, Recipe
+from edgeml_converters.recipe import QuantizedOperator, Recipe, explained
 from edgeml_converters.schemes import CALIBRATED
 from edgeml_converters.tensorflow_graph import ConstantGraph, TensorFunction, freeze
 from edgeml_converters.tensorflow_import import import_tensorflow, quiet
 from edgeml_converters.to_tflite import canonical
 from edgeml_converters.to_tflite.bias import correct_bias
+from edgeml_converters.to_tflite.equalize import equalize
 from edgeml_converters.to_tflite.input_affine import Lifted, calibration_of, lift_inputs
 from edgeml_converters.to_tflite.static import CalibratedGraph, calibrate, quantized_operators
 from edgeml_runtime.errors import CalibrationError, ConversionError, UnsupportedOperatorError
@@ -86,7 +87,7 @@ class TfliteQuantizer:
     calibrated: CalibratedGraph
     lifted: Mapping[str, Lifted]
 
-    varies = frozenset({"calibrator", "per_channel_dense", "corrected_bias", "in_float"})
+    varies = frozenset({"calibrator", "per_channel_dense", "equalized", "corrected_bias", "in_float"})
 
     @functools.cached_property
     def operators(self) -> tuple[QuantizedOperator, ...]:
@@ -94,14 +95,21 @@ class TfliteQuantizer:
         with quiet():
             return quantized_operators(self.calibrated, self.calibrated.quantize(Recipe()))
 
+    @functools.cached_property
+    def _equalized(self) -> CalibratedGraph:
+        rows = self.calibrated.rows
+        return CalibratedGraph(equalize(self.calibrated.content, rows), rows)
+
     def artifact(self, recipe: Recipe) -> Artifact:
         """The artifact of a recipe; raises ConversionError."""
         with quiet():
-            content = self.calibrated.quantize(recipe)
+            calibrated = self._equalized if recipe.equalized else self.calibrated
+            content = calibrated.quantize(recipe)
             if recipe.corrected_bias:
-                content = correct_bias(self.calibrated, content)
+                content = correct_bias(calibrated, content)
             artifact = _artifact(self.frozen, "int8-static", content)
-        return _with_lifted(artifact, self.lifted)
+        left = explained(artifact.float_operators, recipe)
+        return _with_lifted(replace(artifact, float_operators=left), self.lifted)
 
 
 def _left_in_float(artifact: Artifact, lifted: Mapping[str, Lifted]) -> bool:

@@ -61,10 +61,10 @@ class CalibratedGraph:
     def _set_ranges(self, graph: Any, recipe: Recipe) -> None:
         if recipe.calibrator == "min-max":
             return
-        ranged = _ranged(graph)
+        seen_on_rows = ranged(graph)
         if not self.counts:
-            self.counts.update(_observe(self.content, self.rows, ranged))
-        for index, seen in ranged.items():
+            self.counts.update(_observe(self.content, self.rows, seen_on_rows))
+        for index, seen in seen_on_rows.items():
             if index in self.counts:
                 kept = RANGES[recipe.calibrator](self.counts[index], seen)
                 quantization = graph.tensors[index].quantization
@@ -134,7 +134,8 @@ def _macs(model: canonical.Model, operator: Any, kind: str) -> int:
     return outputs * int(np.prod(weights[1:], dtype=np.int64))
 
 
-def _ranged(graph: Any) -> dict[int, Range]:
+def ranged(graph: Any) -> dict[int, Range]:
+    """The range of every tensor that has one."""
     found = {}
     for index, tensor in enumerate(graph.tensors):
         quantization = tensor.quantization

@@ -13,7 +13,7 @@ from edgeml_converters.model import Artifact
 from edgeml_converters.observation import RANGES, Range
 from edgeml_converters.onnx_graph import check_interface, constants, parse, serialize, types
 from edgeml_converters.onnx_session import open_session
-from edgeml_converters.recipe import QuantizedOperator, Recipe
+from edgeml_converters.recipe import QuantizedOperator, Recipe, explained
 from edgeml_converters.registry import Calibration
 from edgeml_converters.to_onnx.quantization import calibration as calibrator
 from edgeml_converters.to_onnx.quantization import qdq
@@ -64,7 +64,9 @@ class OnnxQuantizer:
         planned = plan(made, frozenset(named[name].output[0] for name in recipe.in_float))
         scales = qdq.tensor_scales(made, planned, self._ranges(planned, recipe.calibrator))
         qdq.insert(made, planned, scales, reduced_range=recipe.reduced_range)
-        return artifact_of(self.original, made, "int8-static", operators_left_in_float(made))
+        return artifact_of(
+            self.original, made, "int8-static", explained(operators_left_in_float(made), recipe)
+        )
 
     def _named(self) -> dict[str, Any]:
         return {f"{i} {node.op_type}": node for i, node in enumerate(self.graph.graph.node)}
