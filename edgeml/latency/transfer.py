@@ -20,6 +20,7 @@ Array = NDArray[np.float64]
 
 LIBRARY_SPREAD = 0.35  # of libraries' logarithmic levels on one core
 NOISE = {True: 0.35, False: 0.2}  # of a level: all cores of a cluster, or one
+MIN_NETWORKS = 3  # of a library whose ratio to the others is known
 _BROAD = 1e4
 
 
@@ -31,8 +32,21 @@ class Cell:
     variant: str
     level: float
     shape: Array
-    rows: Published
-    cost: Array
+    boards: tuple[str, ...]
+    all_cores: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOutCell:
+    """A board predicted from other boards with its core, none of which ran the library.
+
+    `errors`: log(predicted / published), float64[n]; `variance`: of the level, as `transfer` gave it.
+    """
+
+    cell: Cell
+    board: str
+    errors: Array
+    variance: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +61,23 @@ class Transferred:
 
 def cells(rows: Published) -> list[Cell]:
     """Every published pair of core and library; the rows are of one dtype and mode."""
-    found = []
     common = shape(rows, cycles(rows, memory=False))
-    for variant in np.unique(rows.variant):
-        library = rows.at(rows.variant == variant)
-        cost = cycles(library, memory=False)
-        form = _normalised(shape(library, cost, common), rows)
-        for core in np.unique(library.core):
-            here = library.core == core
-            part, spent = library.at(here), cost[here]
-            ratio = np.log(spent / (part.costs @ form))
-            level = np.mean([np.median(ratio[part.board == board]) for board in np.unique(part.board)])
-            found.append(Cell(str(core), str(variant), float(level), form, part, spent))
-    return found
+    return [cell for variant in np.unique(rows.variant) for cell in _cells_of(rows, str(variant), common)]
+
+
+def _cells_of(rows: Published, variant: str, common: Array) -> Iterator[Cell]:
+    library = rows.at(rows.variant == variant)
+    if len(set(library.network)) < MIN_NETWORKS:
+        return
+    cost = cycles(library, memory=False)
+    form = _normalised(shape(library, cost, common), rows)
+    for core in np.unique(library.core):
+        here = library.core == core
+        boards = library.board[here]
+        ratio = np.log(cost[here] / (library.costs[here] @ form))
+        level = float(np.mean([np.median(ratio[boards == board]) for board in np.unique(boards)]))
+        names = tuple(sorted(set(map(str, boards))))
+        yield Cell(str(core), variant, level, form, names, str(rows.mode[0]) == ALL)
 
 
 def transfer(known: Sequence[Cell], core: str, variant: str) -> Transferred | None:
@@ -72,7 +90,7 @@ def transfer(known: Sequence[Cell], core: str, variant: str) -> Transferred | No
     design = np.zeros((len(known), len(cores) + len(variants)))
     for row, cell in enumerate(known):
         design[row, [cores.index(cell.core), len(cores) + variants.index(cell.variant)]] = 1.0
-    noise = NOISE[str(known[0].rows.mode[0]) == ALL]
+    noise = NOISE[known[0].all_cores]
     spread = [_BROAD] * len(cores) + [LIBRARY_SPREAD] * len(variants)
     covariance = np.linalg.inv(design.T @ design / noise**2 + np.diag(np.power(spread, -2.0)))
     levels = covariance @ design.T @ np.array([cell.level for cell in known]) / noise**2
@@ -83,21 +101,42 @@ def transfer(known: Sequence[Cell], core: str, variant: str) -> Transferred | No
         coefficients=np.mean(forms, axis=0) * np.exp(wanted @ levels),
         variance=float(wanted @ covariance @ wanted),
         libraries=tuple(sorted({cell.variant for cell in here})),
-        boards=tuple(sorted({str(board) for cell in here for board in cell.rows.board})),
+        boards=tuple(sorted({board for cell in here for board in cell.boards})),
     )
 
 
-def left_out(rows: Published, *, new_library: bool) -> Iterator[tuple[Cell, Array, float]]:
-    """Every cell predicted without it: log(predicted / published), float64[n], and the variance of the level.
+def left_out(rows: Published) -> tuple[list[LeftOutCell], list[LeftOutCell]]:
+    """Every board in every library, predicted without the board and without that library on its core.
 
-    `new_library`: without any row of its library as well.
+    The second list is without the library on any core: what a library that nobody published is worth. The rows
+    are of one dtype and mode.
     """
-    for cell in cells(rows):
-        rest = (rows.core != cell.core) & (rows.variant == cell.variant)
-        others = rows.at((rows.variant != cell.variant) | (rest & (not new_library)))
-        found = transfer(cells(others), cell.core, cell.variant)
-        if found:
-            yield cell, np.log(cell.rows.costs @ found.coefficients / cell.cost), found.variance
+    known, new = [], []
+    for board in np.unique(rows.board):
+        rest = rows.at(rows.board != board)
+        common = shape(rest, cycles(rest, memory=False))
+        own = rows.at(rows.board == board)
+        others = cells(rest)
+        for core, variant in sorted(set(zip(own.core, own.variant, strict=True))):
+            test = own.at((own.core == core) & (own.variant == variant))
+            cell = Cell(str(core), str(variant), 0.0, common, (str(board),), str(rows.mode[0]) == ALL)
+            elsewhere = rest.at((rest.variant == variant) & (rest.core != core))
+            without = [other for other in others if other.variant != variant]
+            if found := _tested(test, without, cell):
+                new.append(found)
+            if len(elsewhere):
+                again = [*without, *_cells_of(elsewhere, str(variant), common)]
+                if found := _tested(test, again, cell):
+                    known.append(found)
+    return known, new
+
+
+def _tested(test: Published, known: Sequence[Cell], cell: Cell) -> LeftOutCell | None:
+    found = transfer(known, cell.core, cell.variant)
+    if found is None:
+        return None
+    errors = np.log(test.costs @ found.coefficients / cycles(test, memory=False))
+    return LeftOutCell(cell, cell.boards[0], errors, found.variance)
 
 
 def _normalised(form: Array, rows: Published) -> Array:
