@@ -19,7 +19,9 @@ from edgeml.emulation.counting.comparison import (
     read_baselines,
 )
 from edgeml.emulation.counting.counts import CLASSES, InstructionCount, document, spread_percent
-from edgeml.emulation.counting.inference import count_inference
+from edgeml.emulation.counting.inference import count_inference, emulated_core
+from edgeml.progress import ProgressLine
+from edgeml_runtime.bundle import read_bundle
 from edgeml_runtime.cli import printable
 from edgeml_runtime.codec import encode
 from edgeml_runtime.errors import InputError, NothingFitsError
@@ -44,15 +46,21 @@ def count_command(
     """Count every bundle on every target and print it; the exit code.
 
     0, or 6 (a budget is not kept) where anything rose by more than `max_increase` over the counts in
-    `against`. Raises InputError for options or a file that cannot be used, before anything is counted.
+    `against`. Options, targets, bundles and that file are checked before anything is counted; raises what
+    `count_inference` and `read_bundle` raise, InputError for the rest.
     """
     if max_increase is not None and against is None:
         raise InputError("--max-increase is of what a former count says: give it with --against FILE")
     limit = parse_max_increase(max_increase or DEFAULT_MAX_INCREASE)
     former = None if against is None else read_baselines(against)
+    for target in targets:
+        emulated_core(target)
+    names = [read_bundle(bundle).manifest.name for bundle in bundles]
+    jobs = [(b, name, t) for b, name in zip(bundles, names, strict=True) for t in targets]
     counts = []
-    for bundle in bundles:
-        for target in targets:
+    with ProgressLine(quiet=as_json) as progress:
+        for done, (bundle, name, target) in enumerate(jobs):
+            progress(f"counting {printable(name)} on {printable(target.name)}", done, len(jobs))
             counts.append(count_inference(bundle, target, engine))
             if not as_json:
                 print("\n".join(describe(counts[-1])), flush=True)
@@ -80,9 +88,10 @@ def describe(count: InstructionCount) -> Iterator[str]:
         ("bytes loaded", run.bytes_loaded, call.bytes_loaded),
         ("bytes stored", run.bytes_stored, call.bytes_stored),
     ]
+    core = "" if count.core == count.target else f" ({count.core})"
     yield (
-        f"{printable(count.bundle)} {printable(count.scheme)} on {printable(count.target)} ({count.core}) "
-        f"with {count.engine} {count.engine_version}, QEMU {count.qemu_version}"
+        f"{printable(count.bundle)} {printable(count.scheme)} on {printable(count.target)}{core} with "
+        f"{count.engine} {count.engine_version}, QEMU {count.qemu_version}"
     )
     yield f"  {f'one row, median of {len(count.rows)}':20} {'engine run':>15} {'whole call':>15}"
     yield from (f"  {name:20} {in_run:15,} {in_call:15,}" for name, in_run, in_call in rows)

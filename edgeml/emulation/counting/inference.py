@@ -13,6 +13,7 @@ from edgeml_runtime.errors import EngineError, EngineFailedError, InputError
 
 if TYPE_CHECKING:
     from edgeml.emulation.guest import Completed
+    from edgeml.emulation.platforms import Core
     from edgeml.emulation.targets import Target
 
 ROWS = 5  # golden rows, each counted once
@@ -34,11 +35,8 @@ def count_inference(bundle_path: Path, target: Target, engine: str | None = None
     from edgeml_runtime.bundle import read_bundle
     from edgeml_runtime.files import read_file
 
-    if target.core is None:
-        raise InputError(
-            f"instructions are counted on emulated cores, not on {target.name}: --on DEVICE or emulated:CORE"
-        )
-    version = qemu_version(qemu_program(platform_of(target.core)))
+    core = emulated_core(target)
+    version = qemu_version(qemu_program(platform_of(core)))
     plugin = plugin_file()
     manifest = read_bundle(bundle_path).manifest
     content = read_file(bundle_path, "bundle")
@@ -65,7 +63,7 @@ def count_inference(bundle_path: Path, target: Target, engine: str | None = None
         bundle_digest=said["bundle_digest"],
         scheme=said["scheme"],
         target=target.name,
-        core=target.core.name,
+        core=core.name,
         engine=said["engine"],
         engine_version=said["engine_version"],
         qemu_version=version,
@@ -75,6 +73,15 @@ def count_inference(bundle_path: Path, target: Target, engine: str | None = None
         calls=calls,
         other_threads=other_threads,
     )
+
+
+def emulated_core(target: Target) -> Core:
+    """The core that is emulated there; raises InputError for this machine."""
+    if target.core is None:
+        raise InputError(
+            f"instructions are counted on emulated cores, not on {target.name}: --on DEVICE or emulated:CORE"
+        )
+    return target.core
 
 
 def _answer(done: Completed, what: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from bundles import tflite_bundle
+from bundles import table_bundle_bytes, tflite_bundle
 from conftest import require, require_program
 
 from edgeml.emulation.counting import Cost, InstructionCount, count_command, count_inference
@@ -336,6 +336,10 @@ def test_options_are_checked_before_anything_runs(tmp_path):
         count_command([tmp_path / "none"], [], max_increase="2%")
     with pytest.raises(InputError, match="not on host"):
         count_inference(tmp_path / "none", Target("host"))
+    with pytest.raises(InputError, match="not on host"):
+        count_command([tmp_path / "none"], [resolve_target("armv7"), Target("host")])
+    with pytest.raises(InputError, match="cannot read bundle"):
+        count_command([tmp_path / "none"], [resolve_target("armv7")])
 
 
 # ---- real inferences ----
@@ -414,6 +418,16 @@ def test_the_gate(pi, network, count, tmp_path, capsys):
     assert comparison["exceeds"]
     assert comparison["changes"][0]["increase"] == pytest.approx(1 / 9, rel=0.02)
     assert count_command([network], [pi], against=former, max_increase="20%") == 0
+
+
+@pytest.mark.slow
+def test_a_table_of_text_and_numbers_is_counted(pi, tmp_path):
+    path = tmp_path / "table.edgeml"
+    path.write_bytes(table_bundle_bytes())
+    count = count_inference(path, pi, "onnxruntime")
+    # Encoding text takes Python far longer than a graph of four operators takes the engine.
+    assert 2 * count.run.instructions < count.call.instructions
+    assert set(count.rows) == set(range(min(5, len(set(count.rows)))))
 
 
 @pytest.mark.slow
