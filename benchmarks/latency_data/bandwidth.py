@@ -24,6 +24,7 @@ MEASURED: dict[tuple[str, str], tuple[int, int, str]] = {
     ("raspberry-pi-3b", "Cortex-A53"): (1110, 1700, SORTED),
     ("raspberry-pi-3b-plus", "Cortex-A53"): (1120, 1600, SORTED),
     ("BCM2711", "Cortex-A72"): (2330, 3120, SORTED),
+    ("BCM2712", "Cortex-A76"): (6025, 9985, SORTED),
     ("RK3399", "Cortex-A72"): (3690, 8360, SORTED),
     ("RK3399", "Cortex-A53"): (1869, 8260, RESULTS.format("1iFp.txt")),
     ("RK3328", "Cortex-A53"): (1340, 5770, SORTED),
@@ -45,6 +46,7 @@ MEASURED: dict[tuple[str, str], tuple[int, int, str]] = {
     ("Snapdragon 865", "Cortex-A77"): (14470, 23910, SORTED),
     ("Graviton", "Cortex-A72"): (4280, 14220, SORTED),
     ("x5-Z8350", "Airmont"): (2740, 3140, SORTED),
+    ("N100", "Gracemont"): (8140, 7970, RESULTS.format("uHzXI7.txt")),
     ("N5105", "Tremont"): (7710, 9290, SORTED),
 }
 COLUMNS = ("board", "soc", "core", "memcpy_bytes_per_s", "memset_bytes_per_s", "source")

@@ -304,10 +304,12 @@ def efficientnet_v2_b0_ncnn() -> Counter:
     return net
 
 
-def efficientnet_lite(size: int, width_factor: float, depth_factor: float) -> Counter:
-    """EfficientNet-lite: ReLU6, no squeeze-and-excite; stem, head and the depth of the outer stages fixed."""
-    net = Counter()
+def efficientnet_lite_stages(
+    net: Counter, size: int, width_factor: float, depth_factor: float
+) -> list[Shape]:
+    """The outputs of EfficientNet-lite's seven stages; stem and the depth of the outer stages are fixed."""
     x = net.conv(Shape(size, size, 3), 32, 3, 2)
+    outputs = []
     for stage, (expansion, width, kernel, stride, repeats) in enumerate(EFFICIENTNET):
         depth = repeats if stage in (0, 6) else math.ceil(repeats * depth_factor)
         for index in range(depth):
@@ -319,5 +321,13 @@ def efficientnet_lite(size: int, width_factor: float, depth_factor: float) -> Co
                 kernel,
                 1 if index else stride,
             )
+        outputs.append(x)
+    return outputs
+
+
+def efficientnet_lite(size: int, width_factor: float, depth_factor: float) -> Counter:
+    """EfficientNet-lite: ReLU6, no squeeze-and-excite, a head of 1280 channels whatever the width."""
+    net = Counter()
+    x = efficientnet_lite_stages(net, size, width_factor, depth_factor)[-1]
     classify(net, net.conv(x, 1280))
     return net

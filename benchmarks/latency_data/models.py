@@ -62,6 +62,8 @@ OTHERS = {
     "vgg16": "vgg16-224",
     "mnasnet_1.0_224": "mnasnet-1.0-224",
 }
+SIZES = {"lite0": 320, "lite1": 384, "lite2": 448, "lite3": 512, "lite3x": 640, "lite4": 640}
+OTHERS |= {f"efficientdet-{variant}": f"efficientdet-{variant}-{size}" for variant, size in SIZES.items()}
 # Names that say something else in one project: its networks are Caffe's.
 TENGINE = {"resnet50": "resnet50-v1-224"}
 LITE_SIZES = (224, 240, 260, 280, 300)

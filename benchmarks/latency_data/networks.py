@@ -17,6 +17,7 @@ from pathlib import Path
 
 import classic
 import detectors
+import efficientdet
 import mobile
 import tiny
 from layers import Counter
@@ -105,7 +106,7 @@ def classics() -> Iterator[Row]:
 
 
 def detecting() -> Iterator[Row]:
-    """The detectors of ncnn, and its EfficientNetV2."""
+    """The detectors of ncnn, its EfficientNetV2, and EfficientDet-lite."""
     for name, size, count, file in (
         ("efficientnet-v2-b0-ncnn", 224, mobile.efficientnet_v2_b0_ncnn, "efficientnetv2_b0"),
         ("mobilenet-ssd-ncnn", 300, detectors.mobilenet_ssd, "mobilenet_ssd"),
@@ -120,6 +121,13 @@ def detecting() -> Iterator[Row]:
         ("yolov4-tiny", 416, detectors.yolov4_tiny, "yolov4-tiny"),
     ):
         yield name, square(size), count, NCNN.format(file)
+    for variant, (size, *_) in efficientdet.VARIANTS.items():
+        yield (
+            f"efficientdet-{variant}",
+            square(size),
+            partial(efficientdet.efficientdet_lite, variant),
+            "arXiv:1911.09070; google/automl efficientdet",
+        )
 
 
 def tiny_ones() -> Iterator[Row]:

@@ -4,7 +4,7 @@
 
 COLLECTED has one row for each published number, as it stands in its source (columns device, soc, core,
 freq_mhz, threads, framework, model, input, precision, latency_ms, stat, macs, flag, source_repo, commit,
-source_path, source_line). What is left out is counted by reason on standard output.
+source_path, source_line); further.py adds a few. What is left out is counted by reason on standard output.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import io
 import sys
 from pathlib import Path
 
+import further
 import rules
 
 FOLDER = Path(__file__).parents[2] / "devices" / "latency"
@@ -93,7 +94,7 @@ def select(collected: list[dict[str, str]]) -> tuple[list[dict[str, object]], co
     """The rows to use, sorted, and how many were left out for which reason."""
     networks = known_networks()
     rows, left_out = [], collections.Counter[str]()
-    for row in rules.with_ncnn_generations(collected):
+    for row in rules.with_ncnn_generations([*collected, *further.rows()]):
         try:
             rows.append(normalised(row, networks))
         except rules.Unused as reason:

@@ -78,14 +78,16 @@ def library(row: Row) -> tuple[str, str]:
     name, _, rest = text.partition(" ")
     version = rest.split(" ")[0].removeprefix("v")
     if name == "TFLite":
-        if "xnnpack" in text:
-            # The delegate of that time took float models only; quantized ones stayed in ruy, on all cores.
+        if version == "master":
+            # The delegate of early 2023 took float models only; quantized ones stayed in ruy, on all cores.
             return ("tflite-xnnpack" if precision == "fp32" else "tflite-ruy"), "2.12"
+        if "xnnpack" in text:
+            return "tflite-xnnpack", version
         if "benchmark_model" in text:
             return "tflite-ruy", "2020"
         return ("tflite-ruy" if "(ruy)" in text else "tflite-gemmlowp"), version
     if name == "XNNPACK":
-        return "xnnpack", version
+        return "xnnpack", re.findall(r"\d{4}-\d\d-\d\d", text)[0]
     known = {
         "ncnn": ("ncnn", row["ncnn_generation"]),
         "ArmNN": ("armnn", version),
