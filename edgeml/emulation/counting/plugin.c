@@ -50,7 +50,6 @@ typedef void (*translate_callback_t)(qemu_plugin_id_t id, struct qemu_plugin_tb 
 typedef void (*syscall_callback_t)(qemu_plugin_id_t id, unsigned int thread, int64_t number, uint64_t a1,
                                    uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5, uint64_t a6, uint64_t a7,
                                    uint64_t a8);
-
 typedef void (*simple_callback_t)(qemu_plugin_id_t id);
 
 void qemu_plugin_reset(qemu_plugin_id_t id, simple_callback_t callback);
@@ -67,7 +66,6 @@ uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *instruction);
 const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *instruction);
 unsigned int qemu_plugin_mem_size_shift(qemu_plugin_meminfo_t info);
 bool qemu_plugin_mem_is_store(qemu_plugin_meminfo_t info);
-void qemu_plugin_outs(const char *text);
 /* Only versions from 2 on have it; it is never called. */
 void *qemu_plugin_scoreboard_new(size_t size) __attribute__((weak));
 
@@ -83,7 +81,7 @@ __attribute__((constructor)) static void choose_version(void)
 
 enum { BYTES_LOADED = CLASSES, BYTES_STORED, COUNTERS };
 enum { END = 0, PREPARE = 5 };
-enum { MAX_THREADS = 1024, MAX_BLOCK = 4096, DC_ZVA_BYTES = 64 };
+enum { MAX_THREADS = 1024, DC_ZVA_BYTES = 64 };
 
 struct block {
     uint64_t counts[COUNTERS];
