@@ -12,9 +12,8 @@ from edgeml.latency.intervals import spread, transfer_deviation, transfer_quanti
 from edgeml.latency.lines import Line
 from edgeml.latency.model import cycles, fit_core, shape
 from edgeml.latency.published import ALL, MICROCONTROLLER, Published
-from edgeml.latency.validation import LeftOut, left_out
+from edgeml.latency.validation import FAMILIES, LeftOut, family, left_out
 
-DIRECT_NETWORKS = 3  # fewer published networks are no fit of their own
 # Libraries that our engines run on, for which other libraries' numbers are translated.
 ENGINE_LIBRARIES = ("xnnpack", "xnnpack 32-bit", "onnxruntime", "tflite-micro-cmsis-nn")
 DTYPES = ("float32", "int8")
@@ -41,7 +40,7 @@ def _direct(rows: Published, errors: Sequence[LeftOut]) -> Iterator[Line]:
             for core in np.unique(usable.core):
                 here = usable.core == core
                 part = usable.at(here)
-                if len(set(part.network)) < DIRECT_NETWORKS:
+                if not _enough(part.network):
                     continue
                 own = [one for one in errors if (one.core, one.variant, one.dtype) == (core, variant, dtype)]
                 squares = [float(np.mean(one.errors**2)) for one in own if one.mode == mode]
@@ -88,12 +87,16 @@ def _missing(here: Published, published: Sequence[transfer.Cell], mode: str) -> 
     for library in ENGINE_LIBRARIES:
         own = here.network[here.variant == library]
         bits = np.char.endswith(here.variant, "32-bit")
-        if len(set(own)) >= DIRECT_NETWORKS or not (bits == library.endswith("32-bit")).any():
+        if _enough(own) or not (bits == library.endswith("32-bit")).any():
             continue
         if mode != MICROCONTROLLER and not library.startswith("tflite-micro"):
             yield library
         elif mode == MICROCONTROLLER and any(cell.variant == library for cell in published):
             yield library
+
+
+def _enough(networks: transfer.Names) -> bool:
+    return len({family(name) for name in networks}) >= FAMILIES
 
 
 def _line(

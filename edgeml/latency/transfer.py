@@ -17,6 +17,7 @@ from edgeml.latency.model import cycles, shape
 from edgeml.latency.published import ALL, Published
 
 Array = NDArray[np.float64]
+Names = NDArray[np.str_]
 
 LIBRARY_SPREAD = 0.35  # of libraries' logarithmic levels on one core
 NOISE = {True: 0.35, False: 0.2}  # of a level: all cores of a cluster, or one

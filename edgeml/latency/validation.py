@@ -18,7 +18,8 @@ from edgeml.latency.published import ALL, Published
 
 Array = NDArray[np.float64]
 
-_FAMILY = re.compile(r"mobilenet-v\d|efficientnet|resnet|squeezenet|shufflenet|mobilenet|yolo")
+FAMILIES = 3  # of networks that a core's own fit needs; one family's share of each kind of work hardly varies
+_FAMILY = re.compile(r"mobilenet-v\d|efficientnet|efficientdet|resnet|inception|squeezenet|shufflenet|mobilenet|yolo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,9 @@ def left_out(rows: Published, *, new_networks: bool, by: str = "board") -> Itera
         for core in np.unique(library.core):
             here = library.core == core
             boards = np.unique(units[here])
-            for board in boards if len(boards) > 1 else ():
+            for board in boards:
+                if len(set(kinds[here & (units != board)])) < FAMILIES:
+                    continue
                 found = _predict(library, here, units, board, kinds if new_networks else None)
                 if found:
                     yield LeftOut(str(core), str(variant), str(dtype), str(mode), str(board), *found)
