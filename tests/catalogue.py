@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -163,13 +163,16 @@ class Row:
     largest: Mapping[str, float]
 
 
-def rows() -> list[Row]:
-    """What the zoo shows, by estimator and method; converts all of it in every format."""
+def rows(formats: Sequence[str] = FORMATS) -> list[Row]:
+    """What the zoo shows, by estimator and method; converts all of it in those formats."""
     found = []
+    listed = estimator_methods()
     for kind, methods in sorted(proven().items()):
         for method, names in methods.items():
             package = type(_last(described(names[0]).model)).__module__.partition(".")[0]
-            largest = {f: max(differences(name, f)[method] for name in names) for f in FORMATS}
+            if package == "sklearn" and kind not in listed:
+                continue
+            largest = {f: max(differences(name, f)[method] for name in names) for f in formats}
             found.append(Row(kind, method, package, len(names), largest))
     return found
 
@@ -181,8 +184,7 @@ def bound(value: float) -> str:
 
 def table() -> str:
     """docs/sklearn-support.md."""
-    lines = [_HEAD]
-    listed = estimator_methods()
+    lines, shown = [_HEAD], rows()
     for package, title in _SECTIONS.items():
         lines += [
             "",
@@ -191,13 +193,16 @@ def table() -> str:
             "| estimator | method | ONNX | TFLite | models |",
             "|---|---|---|---|---|",
         ]
-        lines += [
-            _line(r) for r in rows() if r.package == package and (package != "sklearn" or r.kind in listed)
-        ]
+        lines += [_line(r) for r in shown if r.package == package]
     lines += ["", "## Refused", "", "| estimator | why |", "|---|---|"]
-    methods = {f"{kind}.{method}": reason for (kind, method), reason in REFUSED_METHODS.items()}
-    lines += [f"| {name} | {reason} |" for name, reason in sorted((REFUSED | methods).items())]
+    lines += [f"| {name} | {reason} |" for name, reason in refused().items()]
     return "\n".join(lines) + "\n"
+
+
+def refused() -> dict[str, str]:
+    """Estimators, and single methods of others, that are refused: by name why."""
+    methods = {f"{kind}.{method}": reason for (kind, method), reason in REFUSED_METHODS.items()}
+    return dict(sorted((REFUSED | methods).items()))
 
 
 def _line(row: Row) -> str:
