@@ -355,10 +355,16 @@ def compiled(shared_data, tmp_path_factory) -> dict[str, Path]:
     quantized = ["float32", "int8-dynamic", "int8-static"]
     results = {
         "forest": edgeml.compile(
-            forest, device="host", data=edgeml.Data(digits.data[1::2], digits.target[1::2])
+            forest,
+            device="host",
+            data=edgeml.Data(digits.data[1::2], digits.target[1::2]),
+            schemes=["float32"],
         ),
         "boosted": edgeml.compile(
-            boosted, device="host", data=edgeml.Data(cancer.data[1::2], cancer.target[1::2])
+            boosted,
+            device="host",
+            data=edgeml.Data(cancer.data[1::2], cancer.target[1::2]),
+            schemes=["float32"],
         ),
         "keywords": edgeml.compile(
             shared_data / "kws" / "kws_ds_cnn.h5",
@@ -379,6 +385,11 @@ def compiled(shared_data, tmp_path_factory) -> dict[str, Path]:
     return paths
 
 
+# tflite-runtime's last release reads past a buffer in its dot product kernel for several rows of a layer with
+# int8 weights and float activations; LiteRT, which replaced it, does not.
+KNOWN = {("autoencoder tflite/int8-dynamic", "cortex-a76", "tflite-runtime"): "could not run"}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["forest", "boosted", "keywords", "autoencoder"])
 def test_real_models_hold_on_every_class_and_engine(compiled, model):
@@ -386,6 +397,8 @@ def test_real_models_hold_on_every_class_and_engine(compiled, model):
     assert {name.split()[1].split("/")[0] for name in of_model} == {"onnx", "tflite"}
     for name, path in of_model.items():
         cells = matrix_of(path, "all").cells
-        assert [(c.target, c.engine) for c in cells] == (ONNX_CELLS if "onnx" in name else TFLITE_CELLS)
-        assert [(c.target, c.status, c.reason) for c in cells if not c.holds] == [], name
-        assert sum(c.status == "ok" for c in cells) == (4 if "onnx" in name else 8)
+        wanted = ONNX_CELLS if "onnx" in name else TFLITE_CELLS
+        assert [(c.target, c.engine) for c in cells] == wanted
+        usual = ["ok" if engine else "no engine" for _, engine in wanted]
+        expected = [KNOWN.get((name, *cell), status) for cell, status in zip(wanted, usual, strict=True)]
+        assert [c.status for c in cells] == expected, [(name, c.target, c.reason) for c in cells if c.reason]
