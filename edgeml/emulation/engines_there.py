@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from edgeml.emulation.roots import GuestEngine
+from edgeml.emulation.roots import GuestEngine, Root
 from edgeml.emulation.targets import Target
+from edgeml.requirements.releases import comparable
 from edgeml_runtime.engines import choose_engine, engines
 from edgeml_runtime.errors import MissingDependencyError, UnknownNameError
 
@@ -29,8 +30,8 @@ def engine_names(target: Target, artifact_format: str) -> tuple[str, ...]:
 def guest_engine(target: Target, artifact_format: str, wanted: str | None = None) -> GuestEngine:
     """The engine set up for an emulated target: `wanted` (`NAME` or `NAME=VERSION`), or the preferred one.
 
-    Raises UnknownNameError, MissingDependencyError where the target has none, InputError with the line that
-    sets it up.
+    Without a version: the newest that the device can install. Raises UnknownNameError, MissingDependencyError
+    where the target has none, InputError with the line that sets it up.
     """
     name, _, version = (wanted or "").partition("=")
     there = engine_names(target, artifact_format)
@@ -40,7 +41,8 @@ def guest_engine(target: Target, artifact_format: str, wanted: str | None = None
             raise MissingDependencyError(f"no {name} on {target.name}: {_note(target, name)}")
     root = target.root()
     present = [n for n in there if n in root.engines]
-    return root.engine(name or (present or list(there))[0], version or None)
+    name = name or (present or list(there))[0]
+    return root.engine(name, version or _newest_there(target, root, name))
 
 
 def check_engine_name(artifact_format: str, wanted: str) -> None:
@@ -49,6 +51,15 @@ def check_engine_name(artifact_format: str, wanted: str) -> None:
     name = wanted.partition("=")[0]
     if name not in fitting:
         raise UnknownNameError(f"engine for {artifact_format}", name, fitting)
+
+
+def _newest_there(target: Target, root: Root, name: str) -> str | None:
+    """The last version with a wheel for that device where its platform has a newer one, else None."""
+    last = None if target.profile is None else target.profile.engines[name].last_version
+    newest = root.engines.get(name)
+    if last is None or newest is None or comparable(newest.version) <= comparable(last):
+        return None
+    return last
 
 
 def _why_not(target: Target, artifact_format: str) -> str:

@@ -6,13 +6,16 @@ or `/etc` that the emulated tree has too.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
+import os
 import re
 import shutil
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +36,7 @@ _ENVIRONMENT = {
 }
 _UNCAUGHT = re.compile(r"qemu: uncaught target signal (\d+)")
 _LAST_LINES = 4
+_UNUSED_SECONDS = 7 * 24 * 3600
 _COPYING = threading.Lock()  # the guests of a matrix start together
 
 
@@ -153,6 +157,7 @@ def runtime_folder(root: Root) -> Path:
     folder = root.folder / f"runtime-{digest.hexdigest()[:16]}"
     with _COPYING:
         if not folder.is_dir():
+            _sweep(root)
             with filled(folder) as part:
                 for path in files:
                     copy = part / source.name / path.relative_to(source)
@@ -160,7 +165,16 @@ def runtime_folder(root: Root) -> Path:
                     shutil.copyfile(path, copy)
                 _write_metadata(part)
                 _compile(root, part)
+    os.utime(folder)  # it is in use, see _sweep
     return folder
+
+
+def _sweep(root: Root) -> None:
+    """Delete copies of other versions that nobody has used for a week."""
+    for folder in root.folder.glob("runtime-*"):
+        with contextlib.suppress(OSError):  # another process may be doing the same
+            if time.time() - folder.stat().st_mtime > _UNUSED_SECONDS:
+                shutil.rmtree(folder)
 
 
 def _write_metadata(folder: Path) -> None:

@@ -147,6 +147,22 @@ def test_engines_that_there_are():
             choose_engine("tflite", "tflite-runtime")
 
 
+@pytest.mark.parametrize("kind", ["labels", "probabilities"])
+def test_rows_of_another_class_are_drift_whatever_the_tolerance(kind):
+    bundle = classifier_bundle()[0]
+    manifest = bundle.manifest
+    assert verify(bundle).rows_flipped == ()
+    golden = {name: array.copy() for name, array in bundle.golden(manifest.fixture.outputs).items()}
+    if kind == "labels":
+        golden["label"][3] = (golden["label"][3] + 1) % 3
+    else:
+        golden["probabilities"][3] = np.roll(golden["probabilities"][3], 1)
+    inputs = bundle.golden(manifest.fixture.inputs)
+    changed = bundle_bytes(bundle.artifact, "onnx", manifest.signature, inputs, golden, atol=2.0)
+    result = verify(decode_bundle(changed))
+    assert (result.golden, result.rows_flipped) == ("drift", (3,))
+
+
 def test_a_bundle_for_an_engine_of_the_future_is_verified_and_not_run():
     document = manifest_of(tiny_bundle_bytes()) | {"artifact_format": "native"}
     bundle = decode_bundle(rebuilt(tiny_bundle_bytes(), document))

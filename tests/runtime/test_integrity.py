@@ -272,3 +272,5 @@ def test_a_file_that_is_too_long_is_not_read_whole(tmp_path: Path):
     path.write_bytes(b"0123456789")
     assert read_file(path, "file", 4) == b"01234"
     assert read_file(path, "file") == b"0123456789"
+    assert read_file(path, "file", 1 << 62) == b"0123456789"  # without setting that much aside
+    assert read_file(Path("/dev/zero"), "file", 3_000_000) == bytes(3_000_001)

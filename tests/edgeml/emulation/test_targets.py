@@ -136,6 +136,17 @@ def test_a_version_that_is_not_there_says_the_line_that_adds_it(root_of):
         guest_engine(resolve_target("cortex-a53"), "onnx", "onnxruntime=0.1")
 
 
+def test_a_device_runs_no_engine_that_is_too_new_for_it(root_of):
+    newest = root_of("aarch64").engines["litert"]
+    nano = resolve_target("jetson-nano")  # its C library is too old for today's onnxruntime
+    assert guest_engine(nano, "tflite") == newest
+    last = nano.profile.engines["onnxruntime"].last_version
+    try:
+        assert guest_engine(nano, "onnx").version == last
+    except InputError as error:
+        assert f"--engine-version onnxruntime={last}" in str(error)
+
+
 def test_without_an_emulator_the_line_that_installs_it(root_of, monkeypatch, tmp_path):
     root_of("aarch64")
     monkeypatch.setenv("PATH", str(tmp_path))
