@@ -1,10 +1,12 @@
 """How good estimates of latency are on boards left out of the fit, from the project's published latencies.
 
     python benchmarks/latency_estimates.py            prints the table of docs/latency-estimates.md
-    python benchmarks/latency_estimates.py --write    fits everything and writes devices/latency/coefficients.csv
+    python benchmarks/latency_estimates.py --write    fits everything and writes
+    devices/latency/coefficients.csv
 
-A board is left out of everything: of its core's fit, of the library's shape, of the interval. "New network": the
-network's whole family is left out as well, of all boards, as a user's own network is. Intervals are made from those.
+A board is left out of everything: of its core's fit, of the library's shape, of the interval. "New
+network": the network's whole family is left out as well, of all boards, as a user's own network is.
+Intervals are made from those.
 """
 
 from __future__ import annotations
@@ -56,8 +58,8 @@ def print_summary(rows: Published, by: str) -> None:
         errors = absolute([one.errors for one in known]), absolute([one.errors for one in unseen])
         inside = [np.concatenate(covered(tested, unseen)).mean() for tested in (known, unseen)]
         print(
-            f"{name:16} {len({one.board for one in known}):6} {len(errors[0]):5} {np.median(errors[0]):13.1%} "
-            f"{inside[0]:7.1%} | {np.median(errors[1]):25.1%} {inside[1]:7.1%}"
+            f"{name:16} {len({one.board for one in known}):6} {len(errors[0]):5} "
+            f"{np.median(errors[0]):13.1%} {inside[0]:7.1%} | {np.median(errors[1]):25.1%} {inside[1]:7.1%}"
         )
 
 
@@ -68,8 +70,13 @@ def print_cores(rows: Published) -> None:
     for key, part in sorted(keyed[False].items()):
         mode, core, library, dtype = key
         known = np.median(absolute([one.errors for one in part]))
-        unseen = np.median(absolute([one.errors for one in keyed[True][key]])) if key in keyed[True] else np.nan
-        print(f"{MODES[mode]:16} {core:13} {library:32} {dtype:8} {len(part):2} boards {known:7.1%} {unseen:7.1%}")
+        unseen = (
+            np.median(absolute([one.errors for one in keyed[True][key]])) if key in keyed[True] else np.nan
+        )
+        print(
+            f"{MODES[mode]:16} {core:13} {library:32} {dtype:8} {len(part):2} boards "
+            f"{known:7.1%} {unseen:7.1%}"
+        )
 
 
 def _key(one: LeftOut) -> tuple[str, str, str, str]:
@@ -77,7 +84,7 @@ def _key(one: LeftOut) -> tuple[str, str, str, str]:
 
 
 def print_transfers(rows: Published) -> None:
-    print("\na library on a core where nobody published it, on a board left out (median error; deviation; inside)")
+    print("\na library on a core without its numbers, on a board left out (median error; interval; inside)")
     for mode, name in MODES.items():
         for dtype in DTYPES:
             part = rows.at((rows.mode == mode) & (rows.dtype == dtype))
@@ -93,9 +100,14 @@ def print_transfers(rows: Published) -> None:
                     width = transfer_quantile(rest) * transfer_deviation(one.variance) if rest else np.inf
                     inside.append(np.abs(one.errors) <= width)
                 error = np.median(absolute([one.errors for one in cells]))
-                factor = np.exp(transfer_quantile(cells) * np.median([transfer_deviation(o.variance) for o in cells]))
+                factor = np.exp(
+                    transfer_quantile(cells) * np.median([transfer_deviation(o.variance) for o in cells])
+                )
                 share = np.concatenate(inside).mean()
-                print(f"{name:16} {dtype:8} library {kind:25} {len(cells):3} {error:7.1%} x{factor:.2f} {share:6.1%}")
+                print(
+                    f"{name:16} {dtype:8} library {kind:25} {len(cells):3} {error:7.1%} "
+                    f"x{factor:.2f} {share:6.1%}"
+                )
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgeml.emulation.commands import remove, setup
+from edgeml.latency.commands import calibrate, estimate_command
 from edgeml.emulation.on_commands import bench, run, verify
 from edgeml.progress import ProgressLine
 
@@ -213,6 +214,9 @@ def fits(bundle: Path, device: str, no_measure: bool, as_json: bool) -> int:
     return NothingFitsError.exit_code if all(fit.answer == "no" for fit in found) else 0
 
 
+cli.add_command(estimate_command)
+
+
 @cli.group(invoke_without_command=True)
 @_json_option
 @click.pass_context
@@ -225,6 +229,7 @@ def devices(context: click.Context, as_json: bool) -> int:
 
 devices.add_command(setup)
 devices.add_command(remove)
+devices.add_command(calibrate)
 
 
 @devices.command(name="list")

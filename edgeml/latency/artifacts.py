@@ -1,4 +1,4 @@
-"""Features of an artifact: what its file says that one row costs, and what in it nobody has published costs of."""
+"""What an artifact's file says that one row costs, and what in it nobody has published costs of."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from edgeml_runtime.errors import InputError
 class ArtifactCost:
     """One row through an artifact.
 
-    `dtype`: what its multiply-adds compute in, "float32" or "int8"; None where it is neither. `unpriced`: operators
-    whose costs published latencies say nothing of (tree ensembles, gathers, loops, recurrent cells), with counts.
+    `dtype`: what its multiply-adds compute in, "float32" or "int8"; None where it is neither. `unpriced`:
+    operators whose costs published latencies say nothing of (tree ensembles, gathers, loops, recurrent
+    cells), with counts.
     """
 
     features: Features
@@ -29,7 +30,7 @@ class ArtifactCost:
         if not self.features.macs:
             return "it multiplies nothing, and published latencies are of neural networks"
         if self.dtype is None:
-            return "published latencies are of float32 and of int8 activations with int8 weights, not of a mixture"
+            return "published latencies are of float32, and of int8 weights with int8 activations"
         return None
 
 
@@ -46,7 +47,9 @@ class Counted:
     weight_elements: int = 0
     operators: int = 0
 
-    def convolution(self, macs: int, kernel: tuple[int, ...], strides: tuple[int, ...], groups: int, depth: int) -> None:
+    def convolution(
+        self, macs: int, kernel: tuple[int, ...], strides: tuple[int, ...], groups: int, depth: int
+    ) -> None:
         """A convolution of `groups` groups over `depth` input channels."""
         if groups > 1 and groups == depth:
             self.depthwise_macs += macs
@@ -78,13 +81,14 @@ def majority(kinds: Counter[str]) -> str | None:
 def artifact_cost(artifact_format: str, content: bytes) -> ArtifactCost:
     """What one row costs in the artifact in those bytes.
 
-    Raises InputError for bytes that are no artifact of that format, MissingDependencyError without the package that
-    reads it.
+    Raises InputError for bytes that are no artifact of that format, MissingDependencyError without the
+    package that reads it.
     """
     from edgeml.latency.onnx_cost import onnx_cost
     from edgeml.latency.tflite_cost import tflite_cost
 
     readers = {"onnx": onnx_cost, "tflite": tflite_cost}
     if artifact_format not in readers:
-        raise InputError(f"the cost of {artifact_format!a} artifacts cannot be read; only of {', '.join(readers)}")
+        known = ", ".join(readers)
+        raise InputError(f"the cost of {artifact_format!a} artifacts cannot be read; only of {known}")
     return readers[artifact_format](content)

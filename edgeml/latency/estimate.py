@@ -1,6 +1,7 @@
-"""The latency of an artifact on a device that is not here: an estimate with its interval, or why there is none.
+"""The latency of an artifact on a device that is not here: an estimate, or why there is none.
 
-An estimate is never a measurement and proves no limit: it is printed with a tilde, its interval and its basis.
+An estimate is never a measurement and proves no limit: it is printed with a tilde, its interval and its
+basis.
 """
 
 from __future__ import annotations
@@ -17,25 +18,29 @@ from edgeml.latency.features import COSTS, Features
 from edgeml.latency.intervals import COVERAGE
 from edgeml.latency.lines import Line, load_lines
 from edgeml.latency.model import speed
-from edgeml.latency.published import ALL, MICROCONTROLLER, ONE
+from edgeml.latency.published import ALL, MAX_CORES, MICROCONTROLLER, ONE
 
 # An interval of over three times either way tells nothing that a look at the clock does not.
 WIDEST = math.log(3.0)
-# How far below the smallest network of the fit a network may be, and how much that widens the interval: log errors
-# of the smallest published networks from fits of those at least that many times as large.
+# How far below the smallest network of the fit a network may be, and how much that widens the interval: log
+# errors of the smallest published networks from fits of those at least that many times as large.
 SMALLER = 8.0
 SMALLER_WIDENING = 0.08
 _WAY_OUT = "one network measured there gives one (edgeml devices calibrate)"
 _LIBRARIES = {"litert": "xnnpack", "tflite-runtime": "xnnpack", "onnxruntime": "onnxruntime"}
-_NAMES = {"xnnpack": "XNNPACK", "onnxruntime": "ONNX Runtime", "tflite-micro-cmsis-nn": "TensorFlow Lite Micro"}
+_NAMES = {
+    "xnnpack": "XNNPACK",
+    "onnxruntime": "ONNX Runtime",
+    "tflite-micro-cmsis-nn": "TensorFlow Lite Micro",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A latency in ms for one row, not measured; `coverage` of such intervals hold the truth.
 
-    `basis`: "published" (that library on that core), "other libraries" (translated by the ratio of libraries) or
-    "calibration" (measured on this very device, `boards` is then empty).
+    `basis`: "published" (that library on that core), "other libraries" (translated by the ratio of
+    libraries) or "calibration" (measured on this very device, `boards` is then empty).
     """
 
     device: str
@@ -63,7 +68,12 @@ class Estimate:
         boards = f"{count} board{'s' if count > 1 else ''} with {self.core}"
         if self.basis == "published":
             return f"estimate from {boards}"
-        return f"estimate from {boards} and other libraries than {_NAMES.get(self.library, self.library)}"
+        return f"estimate from {boards} and {_others(self.library, self.libraries)}"
+
+
+def _others(library: str, libraries: Sequence[str]) -> str:
+    """That numbers were translated: `other libraries` beside the library's own, or than it."""
+    return "other libraries too" if library in libraries else f"other libraries than {_name(library)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +95,8 @@ def estimate(
 ) -> Estimate | NoEstimate:
     """The latency of one row in `engine` (for microcontrollers their library) with that many threads.
 
-    `dtype`: what the kernels compute in, "float32" or "int8". Threads are 1 or all cores of the fastest cluster.
+    `dtype`: what the kernels compute in, "float32" or "int8". Threads are 1 or all cores of the fastest
+    cluster.
     """
 
     def none(reason: str) -> NoEstimate:
@@ -96,11 +107,13 @@ def estimate(
         return _calibrated(features, device, own)
     if threads not in (1, cluster.count):
         return none(f"published are one thread and all {cluster.count} cores, not {threads} threads")
+    if threads > MAX_CORES:
+        return none(f"published are clusters of at most {MAX_CORES} cores, not {threads} threads")
     library, mode = _library(device, engine), _mode(device, threads)
     if library is None:
         return none(f"nobody publishes latencies of {engine}")
-    line = _line(device, library, dtype, mode)
-    name = _NAMES.get(library.removesuffix(" 32-bit"), library)
+    line = _line(device, library, dtype, mode, features.macs)
+    name = _name(library)
     if line is None:
         return none(f"{_nothing_known(name, cluster.core, dtype, mode)}; {_WAY_OUT}")
     if cluster.clock_max_hz is None:
@@ -108,8 +121,8 @@ def estimate(
     if line.half_width > WIDEST:
         factor = math.exp(line.half_width)
         return none(
-            f"{name} in {dtype} on {cluster.core} could only be guessed from other libraries, within a factor of "
-            f"{factor:.1f}; {_WAY_OUT}"
+            f"{name} in {dtype} on {cluster.core} could only be guessed from other libraries, within a "
+            f"factor of {factor:.1f}; {_WAY_OUT}"
         )
     if features.macs * SMALLER < line.smallest_macs:
         return none(
@@ -119,15 +132,34 @@ def estimate(
     return _published(features, device, engine, threads, line)
 
 
-def _published(
-    features: Features, device: DeviceProfile, engine: str, threads: int, line: Line
-) -> Estimate:
+def published_shape(
+    device: DeviceProfile, *, engine: str, dtype: str, threads: int
+) -> tuple[tuple[float, ...], bool]:
+    """What kinds of work cost relative to each other, and whether that library's are published.
+
+    Of the device's own core where there is a line, else of the library on other cores, else of all
+    libraries.
+    """
+    library = _library(device, engine) or engine
+    mode = _mode(device, threads)
+    line = _line(device, library, dtype, mode, None)
+    if line is not None:
+        return line.coefficients, line.known
+    lines = [line for line in load_lines() if (line.dtype, line.mode) == (dtype, mode)]
+    own = [line for line in lines if line.library == library and line.known]
+    shapes = np.array([line.coefficients for line in own or lines or load_lines()])
+    return tuple(np.mean(shapes / shapes[:, :1].clip(1e-9), axis=0)), bool(own)
+
+
+def _published(features: Features, device: DeviceProfile, engine: str, threads: int, line: Line) -> Estimate:
     half_width, notes = line.half_width, []
     if features.macs < line.smallest_macs:
         half_width += SMALLER_WIDENING * math.log(line.smallest_macs / features.macs)
         notes.append(f"smaller than every published network: the smallest has {line.smallest_macs:,} MACs")
     if not line.known:
-        notes.append("no core has enough published numbers of that library; others tell how far libraries differ")
+        notes.append(
+            "no core has enough published numbers of that library; others tell how far libraries differ"
+        )
     median_ms = _total(line.coefficients, features) / _speed(device, line, threads) * 1e3
     return Estimate(
         device=device.name,
@@ -196,31 +228,53 @@ def _mode(device: DeviceProfile, threads: int) -> str:
     return ONE if threads == 1 else ALL
 
 
-def _line(device: DeviceProfile, library: str, dtype: str, mode: str) -> Line | None:
-    """The line of that core; of all its cores one with memory, where the device's bandwidth is known."""
-    wanted = (device.cores[0].core, library, dtype, mode)
-    found = [line for line in load_lines() if (line.core, line.library, line.dtype, line.mode) == wanted]
+def _line(device: DeviceProfile, library: str, dtype: str, mode: str, macs: int | None) -> Line | None:
+    """The best line of that core for so many multiply-adds.
+
+    Of the library's own rows before those translated from other libraries, of all cores one with memory
+    where the device's bandwidth is known. The last one where the network is too small for all.
+    """
+    core = _plain(device.cores[0].core)
+    wanted = (library, dtype, mode)
     known = bandwidth_of(device, device.cores[0]) is not None
-    usable = [line for line in found if known or not line.memory]
-    return max(usable, key=lambda line: line.memory, default=None)
+    found = [
+        line
+        for line in load_lines()
+        if _plain(line.core) == core
+        and (line.library, line.dtype, line.mode) == wanted
+        and (known or not line.memory)
+    ]
+    found.sort(key=lambda line: (bool(line.libraries), not line.memory))
+    fitting = [line for line in found if macs is None or macs * SMALLER >= line.smallest_macs]
+    return next(iter(fitting or found[::-1]), None)
+
+
+def _plain(core: str) -> str:
+    """`Zen 3` and `Zen3` are one core."""
+    return core.replace(" ", "").lower()
+
+
+def _name(library: str) -> str:
+    bare = library.removesuffix(" 32-bit")
+    return _NAMES.get(bare, bare) + library[len(bare) :]
 
 
 def _nothing_known(name: str, core: str, dtype: str, mode: str) -> str:
-    of_core = [line for line in load_lines() if line.core == core]
-    if not of_core:
+    if not any(_plain(line.core) == _plain(core) for line in load_lines()):
         return f"no published latencies of any library on {core}"
-    use = {ALL: "on all cores", ONE: "at one thread"}.get(mode, "there")
-    return f"no published latencies from which to tell {name} in {dtype} on {core} {use}"
+    use = {ALL: " on all cores", ONE: " at one thread"}.get(mode, "")
+    return f"no published latencies from which to tell {name} in {dtype} on {core}{use}"
 
 
 def _speed(device: DeviceProfile, line: Line, threads: int) -> float:
     cluster = device.cores[0]
     memory = bandwidth_of(device, cluster) if line.memory else None
-    both = memory and np.sqrt(float(memory.memcpy_bytes_per_s) * float(memory.memset_bytes_per_s))
-    return float(speed(line.mode, np.float64(cluster.clock_max_hz or 0), np.float64(threads), both))
+    both = np.array(memory.memcpy_bytes_per_s * memory.memset_bytes_per_s, float) if memory else None
+    clock_hz, cores = np.array(cluster.clock_max_hz, float), np.array(threads, float)
+    return float(speed(line.mode, clock_hz, cores, None if both is None else np.sqrt(both)))
 
 
 def _ms(value: float) -> str:
     """Two digits, three from 100 ms on: an estimate knows no more."""
-    digits = max(0, 1 - math.floor(math.log10(value))) if value > 0 else 0
-    return f"{value:.{digits}f}"
+    exponent = math.floor(math.log10(value)) if value > 0 else 0
+    return f"{round(value, 2 - exponent):,.0f}" if exponent >= 2 else f"{value:.{max(0, 1 - exponent)}f}"

@@ -1,7 +1,7 @@
 """What an artifact costs, independent of any device: multiply-adds by class, elements moved, operators.
 
-Counted as for the published networks of `devices/latency/networks.csv`, of the graph as an engine runs it: batch
-normalization, bias and activation belong to the convolution before them, reshapes cost nothing.
+Counted as for the published networks of `devices/latency/networks.csv`, of the graph as an engine runs it:
+batch normalization, bias and activation belong to the convolution before them, reshapes cost nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From published latencies to the lines of `lines.py`: fits of their own where there are enough, else translations."""
+"""From published latencies to the lines of `lines.py`: own fits, and translations between libraries."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def fit(rows: Published) -> tuple[Line, ...]:
     """Every line that the published rows support, sorted."""
     errors = list(left_out(rows, new_networks=True))
     lines = [*_direct(rows, errors), *_translated(rows)]
-    return tuple(sorted(lines, key=lambda line: (line.core, line.library, line.dtype, line.mode, line.memory)))
+    return tuple(
+        sorted(lines, key=lambda line: (line.core, line.library, line.dtype, line.mode, line.memory))
+    )
 
 
 def _direct(rows: Published, errors: Sequence[LeftOut]) -> Iterator[Line]:
@@ -89,9 +91,9 @@ def _missing(here: Published, published: Sequence[transfer.Cell], mode: str) -> 
         bits = np.char.endswith(here.variant, "32-bit")
         if _enough(own) or not (bits == library.endswith("32-bit")).any():
             continue
-        if mode != MICROCONTROLLER and not library.startswith("tflite-micro"):
-            yield library
-        elif mode == MICROCONTROLLER and any(cell.variant == library for cell in published):
+        if (mode != MICROCONTROLLER and not library.startswith("tflite-micro")) or (
+            mode == MICROCONTROLLER and any(cell.variant == library for cell in published)
+        ):
             yield library
 
 

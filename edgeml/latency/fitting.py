@@ -1,4 +1,4 @@
-"""Least squares with coefficients that cannot be negative: a cost in cycles is a sum of costs, none of them a gain.
+"""Least squares with coefficients that cannot be negative: of costs that add up none is a gain.
 
 The active-set method of C. L. Lawson and R. J. Hanson, Solving Least Squares Problems (1974), chapter 23.
 """
@@ -30,7 +30,8 @@ def non_negative_least_squares(a: Array, b: Array) -> Array:
             if candidate[free].min() > 0:
                 x = candidate
                 break
-            # Go from x towards the candidate until the first coefficient reaches zero, which leaves the free set.
+            # Go from x towards the candidate until the first coefficient reaches zero, which leaves the
+            # free set.
             falling = free & (candidate <= 0)
             step = float(np.min(x[falling] / np.maximum(x[falling] - candidate[falling], 1e-300)))
             x = np.where(free, x + step * (candidate - x), 0.0)
@@ -41,11 +42,13 @@ def non_negative_least_squares(a: Array, b: Array) -> Array:
     return x
 
 
-def fit_costs(features: Array, cost: Array, weight: Array, prior: Array | None = None, pull: float = 0.0) -> Array:
+def fit_costs(
+    features: Array, cost: Array, weight: Array, prior: Array | None = None, pull: float = 0.0
+) -> Array:
     """Coefficients c >= 0, float64[k], so that features @ c is near cost, in relative error.
 
-    features: float64[n, k]; cost, weight: float64[n], positive. `pull` draws every coefficient's share of the
-    mean row towards `prior`'s, with the weight of as many rows.
+    features: float64[n, k]; cost, weight: float64[n], positive. `pull` draws every coefficient's share of
+    the mean row towards `prior`'s, with the weight of as many rows.
     """
     root = np.sqrt(weight / weight.mean())
     rows = features / cost[:, None] * root[:, None]

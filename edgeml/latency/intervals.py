@@ -1,8 +1,9 @@
 """Intervals from errors on boards left out of the fit.
 
-The spread of a core's estimates is the mean squared error of its own left-out boards, drawn towards the median over
-all cores; what 90% of all left-out errors stay within, in multiples of their spread, makes the interval. So nothing is
-assumed of the errors' distribution, and a core whose boards agree has a narrower interval than one whose boards do not.
+The spread of a core's estimates is the mean squared error of its own left-out boards, drawn towards the
+median over all cores; what 90% of all left-out errors stay within, in multiples of their spread, makes the
+interval. So nothing is assumed of the errors' distribution, and a core whose boards agree has a narrower
+interval than one whose boards do not.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def spread(found: Sequence[LeftOut]) -> Spread:
 
 
 def transfer_quantile(found: Iterable[LeftOutCell]) -> float:
-    """The COVERAGE quantile of errors on boards without their library, in deviations of `transfer_deviation`."""
+    """The COVERAGE quantile of left-out cells' errors, in deviations of `transfer_deviation`."""
     return _quantile([np.abs(one.errors) / transfer_deviation(one.variance) for one in found])
 
 

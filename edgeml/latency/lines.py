@@ -1,4 +1,4 @@
-"""What estimates are made of: one fitted line per core, library, dtype and use of threads, in a file of numbers.
+"""What estimates are made of: one fitted line per core, library, dtype and use of threads, in a file.
 
 `devices/latency/coefficients.csv` is written by `python benchmarks/latency_estimates.py --write`.
 """
@@ -19,10 +19,10 @@ from edgeml_runtime.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Coefficients, in cycles of `model.speed` a count, of a library on a core, and how far they are to be trusted.
+    """Coefficients of a library on a core, in cycles of `model.speed` a count, and how far to trust them.
 
-    `libraries`: those they were translated from, when nobody published the library itself there; `known`: whether it
-    was published on another core at least. `half_width`: of a 90% interval of the log latency.
+    `libraries`: those they were translated from, when nobody published the library itself there; `known`:
+    whether it was published on another core at least. `half_width`: of a 90% interval of the log latency.
     """
 
     core: str

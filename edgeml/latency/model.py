@@ -1,9 +1,9 @@
 """The linear cost model: coefficients of a core with a library, fitted on published latencies.
 
-One thread: latency = sum(coefficient x count) / clock. All cores of a cluster: the same over the geometric mean of
-what cores and memory can do, sqrt(clock x cores x bandwidth), since cores share the memory. What the kernels of one
-library cost relative to each other hardly depends on the core, so that a core's coefficients are drawn towards the
-library's over all cores, at that core's scale.
+One thread: latency = sum(coefficient x count) / clock. All cores of a cluster: the same over the geometric
+mean of what cores and memory can do, sqrt(clock x cores x bandwidth), since cores share the memory. What
+the kernels of one library cost relative to each other hardly depends on the core, so that a core's
+coefficients are drawn towards the library's over all cores, at that core's scale.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ROUNDS = 4
 
 
 def speed(mode: str, clock_hz: Array, threads: Array, memory_bytes_per_s: Array | None) -> Array:
-    """What counts are divided by, float64[n]: cycles a second, for all cores those of four at 1 GHz with 3 GB/s.
+    """What counts are divided by, float64[n]: cycles a second; of all cores, as if four at 1 GHz and 3 GB/s.
 
     `memory_bytes_per_s`: sqrt(memcpy x memset) of one core; None leaves memory out.
     """
@@ -46,7 +46,9 @@ def shape(rows: Published, cost: Array, prior: Array | None = None) -> Array:
     """
     unit = _units(np.char.add(np.char.add(rows.core, rows.board), rows.variant))
     weight = 1.0 / np.bincount(unit)[unit]
-    coefficients = fit_costs(rows.costs, cost / _scales(np.log(cost), unit), weight) if prior is None else prior
+    coefficients = (
+        fit_costs(rows.costs, cost / _scales(np.log(cost), unit), weight) if prior is None else prior
+    )
     for _ in range(_ROUNDS):
         scaled = cost / _scales(np.log(cost / (rows.costs @ coefficients)), unit)
         level = None if prior is None else prior * np.exp(np.median(np.log(scaled / (rows.costs @ prior))))

@@ -1,4 +1,4 @@
-"""What one row through an ONNX file costs, as ONNX Runtime runs its graph: activations fused into convolutions."""
+"""What one row through an ONNX file costs as ONNX Runtime runs it: activations fused into convolutions."""
 
 from __future__ import annotations
 
@@ -10,20 +10,30 @@ from edgeml.latency.artifacts import ArtifactCost, Counted, majority
 from edgeml_runtime.errors import InputError, MissingDependencyError
 
 _FREE = {
-    "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast", "Constant", "Shape", "Pad",
-    "QuantizeLinear", "DequantizeLinear", "ConstantOfShape",
+    "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast", "Constant", "Shape",
+    "Pad", "QuantizeLinear", "DequantizeLinear", "ConstantOfShape",
 }  # fmt: skip
 # Part of the convolution or matrix product that they follow.
 _FUSED = {"Relu", "Clip", "LeakyRelu", "BatchNormalization"}
 _PASSES = {
-    "Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Relu", "Clip", "LeakyRelu", "PRelu", "Elu", "Selu", "Gelu",
-    "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Softmax", "LogSoftmax", "Softplus", "Softsign", "Erf", "Exp",
-    "Log", "Sqrt", "Abs", "Neg", "Reciprocal", "Floor", "BatchNormalization", "InstanceNormalization",
-    "LayerNormalization", "LRN", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMean",
-    "ReduceSum", "ReduceMax", "ReduceMin", "ReduceSumSquare", "ReduceL2", "Concat", "Split", "Slice", "Transpose",
-    "Resize", "Upsample", "DepthToSpace", "SpaceToDepth", "ArgMax", "ArgMin", "Expand", "Tile",
+    "Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Relu", "Clip", "LeakyRelu", "PRelu", "Elu",
+    "Selu", "Gelu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Softmax", "LogSoftmax", "Softplus",
+    "Softsign", "Erf", "Exp", "Log", "Sqrt", "Abs", "Neg", "Reciprocal", "Floor", "BatchNormalization",
+    "InstanceNormalization", "LayerNormalization", "LRN", "MaxPool", "AveragePool", "GlobalAveragePool",
+    "GlobalMaxPool", "ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceSumSquare", "ReduceL2",
+    "Concat", "Split", "Slice", "Transpose", "Resize", "Upsample", "DepthToSpace", "SpaceToDepth",
+    "ArgMax", "ArgMin", "Expand", "Tile",
 }  # fmt: skip
-_PRODUCTS = {"Conv", "ConvTranspose", "Gemm", "MatMul", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"}
+_PRODUCTS = {
+    "Conv",
+    "ConvTranspose",
+    "Gemm",
+    "MatMul",
+    "QLinearConv",
+    "QLinearMatMul",
+    "ConvInteger",
+    "MatMulInteger",
+}
 
 
 def onnx_cost(content: bytes) -> ArtifactCost:
@@ -78,11 +88,13 @@ class _Graph:
         return ArtifactCost(counted.features(), majority(kinds), tuple(sorted(unpriced.items())))
 
     def _follows_product(self, node: Any) -> bool:
-        """Whether the node is a bias or an activation of a product, possibly after its bias or normalization."""
+        """Whether the node is bias, normalization or activation of a product, or follows such a one."""
         bias = node.op_type == "Add" and any(n in self.constants for n in node.input)
         if not bias and node.op_type not in _FUSED:
             return False
-        before = next((self.makers.get(n) for n in node.input if n in self.makers and n not in self.constants), None)
+        before = next(
+            (self.makers.get(n) for n in node.input if n in self.makers and n not in self.constants), None
+        )
         if before is not None and before.op_type in ("DequantizeLinear", "QuantizeLinear"):
             before = self.makers.get(before.input[0])
         return before is not None and (before.op_type in _PRODUCTS or self._follows_product(before))

@@ -1,4 +1,4 @@
-"""Published latencies and the networks they were measured on, as arrays: `devices/latency/` of the project."""
+"""Published latencies and the networks they were measured on, as arrays: from `devices/latency/`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeml.latency.features import COSTS, Features
+from edgeml.latency.features import Features
 from edgeml_runtime.errors import InputError
 
 Array = NDArray[Any]
 
-# Threads: a single one, or as many as the cluster has cores; or a microcontroller's core, which is another world.
+# Threads: a single one, or as many as the cluster has cores; or a microcontroller's core, which is another
+# world.
 ONE, ALL, MICROCONTROLLER = "one", "all", "microcontroller"
 MAX_CORES = 16  # of a cluster: how servers with more scale is not how boards do
 
@@ -132,8 +133,8 @@ def _variant(row: Mapping[str, str]) -> str:
     return f"{library} 32-bit" if row["architecture"] in ("armv7l", "armv6l") else library
 
 
-# ncnn's kernels for float32 on ARM hardly changed between its versions; those for int8, for half precision and
-# for x86 became up to twice as fast.
+# ncnn's kernels for float32 on ARM hardly changed between its versions; those for int8, for half precision
+# and for x86 became up to twice as fast.
 _ARM = ("aarch64", "armv7l", "armv6l")
 
 

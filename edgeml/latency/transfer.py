@@ -1,8 +1,9 @@
-"""A library on a core where nobody published it: from that core's other libraries and the ratios between them.
+"""A library on a core where nobody published it: from other libraries there and the ratios between them.
 
-In logarithms a core's level and a library's add up, `level(core, library) = core + library + noise`, which is a
-Bayesian linear model with a broad prior on cores and one of `LIBRARY_SPREAD` on libraries. So a library that was
-never measured anywhere comes out as the others' mean, with the variance that libraries have among each other.
+In logarithms a core's level and a library's add up, `level(core, library) = core + library + noise`, which
+is a Bayesian linear model with a broad prior on cores and one of `LIBRARY_SPREAD` on libraries. So a
+library that was never measured anywhere comes out as the others' mean, with the variance that libraries
+have among each other.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _BROAD = 1e4
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A library on a core, as published: log of its level, and the library's shape, of level one, over cores."""
+    """A library on a core, as published: log of its level, and the library's shape (of level one)."""
 
     core: str
     variant: str
@@ -109,8 +110,8 @@ def transfer(known: Sequence[Cell], core: str, variant: str) -> Transferred | No
 def left_out(rows: Published) -> tuple[list[LeftOutCell], list[LeftOutCell]]:
     """Every board in every library, predicted without the board and without that library on its core.
 
-    The second list is without the library on any core: what a library that nobody published is worth. The rows
-    are of one dtype and mode.
+    The second list is without the library on any core: what a library that nobody published is worth. The
+    rows are of one dtype and mode.
     """
     known, new = [], []
     for board in np.unique(rows.board):

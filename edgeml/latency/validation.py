@@ -1,7 +1,7 @@
 """Errors on boards left out of the fit: what an estimate for a device not on the desk is worth.
 
-A board is one physical board over all projects that measured it, and is left out of everything: of its core's
-coefficients, of the library's shape over all cores, of the spread from which the interval comes.
+A board is one physical board over all projects that measured it, and is left out of everything: of its
+core's coefficients, of the library's shape over all cores, of the spread from which the interval comes.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ from edgeml.latency.published import ALL, Published
 
 Array = NDArray[np.float64]
 
-FAMILIES = 3  # of networks that a core's own fit needs; one family's share of each kind of work hardly varies
-_FAMILY = re.compile(r"mobilenet-v\d|efficientnet|efficientdet|resnet|inception|squeezenet|shufflenet|mobilenet|yolo")
+# Families of networks that a core's own fit needs: within one the shares of each kind of work hardly vary.
+FAMILIES = 3
+_FAMILY = re.compile(
+    r"mobilenet-v\d|efficientnet|efficientdet|resnet|inception|squeezenet|shufflenet|mobilenet|yolo"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,8 @@ def family(network: str) -> str:
 def left_out(rows: Published, *, new_networks: bool, by: str = "board") -> Iterator[LeftOut]:
     """Every board of which another one with that core, library, dtype and mode is known.
 
-    `new_networks`: the predicted network's family is left out as well, of all boards, as a user's own network
-    is. `by`: "board" or, stricter, "soc".
+    `new_networks`: the predicted network's family is left out as well, of all boards, as a user's own
+    network is. `by`: "board" or, stricter, "soc".
     """
     families = np.array([family(name) for name in rows.network])
     for variant, dtype, mode in sorted(set(zip(rows.variant, rows.dtype, rows.mode, strict=True))):
