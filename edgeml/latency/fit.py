@@ -21,11 +21,18 @@ DTYPES = ("float32", "int8")
 
 def fit(rows: Published) -> tuple[Line, ...]:
     """Every line that the published rows support, sorted."""
-    errors = list(left_out(rows, new_networks=True))
+    # A microcontroller's four networks are each the only one of their kind of work: none can be spared.
+    small = rows.mode == MICROCONTROLLER
+    errors = [
+        *left_out(rows.at(~small), new_networks=True),
+        *left_out(rows.at(small), new_networks=False),
+    ]
     lines = [*_direct(rows, errors), *_translated(rows)]
-    return tuple(
-        sorted(lines, key=lambda line: (line.core, line.library, line.dtype, line.mode, line.memory))
-    )
+    return tuple(sorted(lines, key=_order))
+
+
+def _order(line: Line) -> tuple[str | bool, ...]:
+    return line.core, line.library, line.dtype, line.mode, line.memory, bool(line.libraries)
 
 
 def _direct(rows: Published, errors: Sequence[LeftOut]) -> Iterator[Line]:
@@ -66,7 +73,7 @@ def _translated(rows: Published) -> Iterator[Line]:
             known, new = transfer.left_out(part)
             for core in np.unique(part.core):
                 here = part.at(part.core == core)
-                for library in _missing(here, published, mode):
+                for library in _possible(here, published, mode):
                     found = transfer.transfer(published, str(core), library)
                     measured = any(cell.variant == library for cell in published)
                     errors = known if measured else new
@@ -84,16 +91,15 @@ def _translated(rows: Published) -> Iterator[Line]:
                     )
 
 
-def _missing(here: Published, published: Sequence[transfer.Cell], mode: str) -> Iterator[str]:
-    """Engines' libraries that could run on a core, 32-bit ones where 32-bit ones did, and have no fit of their own."""
+def _possible(here: Published, published: Sequence[transfer.Cell], mode: str) -> Iterator[str]:
+    """Engines' libraries that could run on a core: 32-bit ones where 32-bit ones did."""
+    bits = np.char.endswith(here.variant, "32-bit")
     for library in ENGINE_LIBRARIES:
-        own = here.network[here.variant == library]
-        bits = np.char.endswith(here.variant, "32-bit")
-        if _enough(own) or not (bits == library.endswith("32-bit")).any():
+        if not (bits == library.endswith("32-bit")).any():
             continue
-        if (mode != MICROCONTROLLER and not library.startswith("tflite-micro")) or (
-            mode == MICROCONTROLLER and any(cell.variant == library for cell in published)
-        ):
+        if mode != MICROCONTROLLER and not library.startswith("tflite-micro"):
+            yield library
+        elif mode == MICROCONTROLLER and any(cell.variant == library for cell in published):
             yield library
 
 
