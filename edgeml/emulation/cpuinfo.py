@@ -37,9 +37,14 @@ def cpu_files(core: Core, count: int, clock_max_hz: int | None) -> dict[str, str
         files[f"{cpu}/topology/cluster_cpus_list"] = f"{span}\n"
         files[f"{cpu}/topology/thread_siblings_list"] = f"{index}\n"
         files[f"{cpu}/topology/core_cpus_list"] = f"{index}\n"
-        # What a root has no file of is taken from the host, so what is not known is an empty file or folder.
-        clock = "" if clock_max_hz is None else f"{clock_max_hz // 1000}\n"  # the kernel counts in kHz
-        files |= {f"{cpu}/cpufreq/{name}_{end}_freq": clock for name, end in _CLOCKS}
+        # What a root has no file of is taken from the host, so what is not known is an empty file or folder;
+        # of clocks a folder, because engines complain of an empty file on stderr.
+        for name, end in _CLOCKS:
+            path = f"{cpu}/cpufreq/{name}_{end}_freq"
+            if clock_max_hz is None:
+                files[f"{path}/unknown"] = ""
+            else:
+                files[path] = f"{clock_max_hz // 1000}\n"  # the kernel counts in kHz
         files |= {f"{cpu}/cpufreq/scaling_governor": "", f"{cpu}/cache/uevent": ""}
     return files
 
