@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgeml.emulation.commands import remove, setup
-from edgeml.latency.commands import calibrate, estimate_command
 from edgeml.emulation.on_commands import bench, run, verify
+from edgeml.latency.commands import calibrate, estimate_command
 from edgeml.progress import ProgressLine
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from edgeml.build import Trial
 from edgeml.cost import measure_apart
 from edgeml.devices import is_host
 from edgeml.fits import Fit, artifact_fit, fit_verdict
+from edgeml.latency.bundles import estimate_artifact
 from edgeml.mixed_precision import Refinement
 from edgeml.pack import bundle_of
 from edgeml.parity import MinimalCase, Parity
@@ -101,7 +102,7 @@ def judge(trial: Trial, gates: Gates, provenance: Provenance) -> Outcome:
         quality.parity_verdict,
         *(() if boundaries is None else (_boundary_verdict(boundaries),)),
         *(() if quality.accuracy_verdict is None else (quality.accuracy_verdict,)),
-        *_cost(measurement, gates),
+        *_cost(measurement, gates, artifact),
     )
     failed = any(v.status == "failed" for v in verdicts)
     return Outcome(
@@ -143,7 +144,7 @@ def _size(size_bytes: int, budget: Budget) -> Verdict:
     return limit_verdict("size", size_bytes / 1000, budget.max_size_kb, "kB")
 
 
-def _cost(measurement: Measurement, gates: Gates) -> tuple[Verdict, ...]:
+def _cost(measurement: Measurement, gates: Gates, artifact: Artifact) -> tuple[Verdict, ...]:
     here = is_host(gates.device)
     machine = gates.device.name if here else "this host"
     verdicts = []
@@ -157,7 +158,8 @@ def _cost(measurement: Measurement, gates: Gates) -> tuple[Verdict, ...]:
             median_ms,
             gates.budget.max_latency_ms,
             "ms",
-            f"median of {len(measurement.samples_ns)} calls, p90 {p90_ms:.4f} ms, {engine}, 1 thread, 1 row",
+            f"median of {len(measurement.samples_ns)} calls, p90 {p90_ms:.4f} ms, {engine}, 1 thread, 1 row"
+            + ("" if here else f"; on {gates.device.name} {_estimated(artifact, gates)}"),
         ),
         (
             "memory",
@@ -175,3 +177,11 @@ def _cost(measurement: Measurement, gates: Gates) -> tuple[Verdict, ...]:
             verdict = limit_verdict(gate, value, limit, unit, detail)
             verdicts.append(Verdict(gate, verdict.status, value, limit, unit, machine, detail))
     return tuple(verdicts)
+
+
+def _estimated(artifact: Artifact, gates: Gates) -> str:
+    """What is known of the latency on the device, which proves nothing."""
+    try:
+        return estimate_artifact(artifact.format, artifact.content, gates.device).describe()
+    except EdgeMLError as error:
+        return f"no estimate: {error}"

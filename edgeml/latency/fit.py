@@ -94,12 +94,10 @@ def _translated(rows: Published) -> Iterator[Line]:
 def _possible(here: Published, published: Sequence[transfer.Cell], mode: str) -> Iterator[str]:
     """Engines' libraries that could run on a core: 32-bit ones where 32-bit ones did."""
     bits = np.char.endswith(here.variant, "32-bit")
+    small = mode == MICROCONTROLLER
     for library in ENGINE_LIBRARIES:
-        if not (bits == library.endswith("32-bit")).any():
-            continue
-        if mode != MICROCONTROLLER and not library.startswith("tflite-micro"):
-            yield library
-        elif mode == MICROCONTROLLER and any(cell.variant == library for cell in published):
+        ran = (bits == library.endswith("32-bit")).any() and library.startswith("tflite-micro") == small
+        if ran and (not small or any(cell.variant == library for cell in published)):
             yield library
 
 
