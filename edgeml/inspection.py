@@ -14,7 +14,7 @@ from edgeml_runtime.cli import describe_inputs, describe_verdict, printable
 from edgeml_runtime.codec import decode, encode
 from edgeml_runtime.errors import InputError
 from edgeml_runtime.files import read_file
-from edgeml_runtime.manifest import Manifest
+from edgeml_runtime.manifest import Manifest, manifest_document
 from edgeml_runtime.signature import Signature
 
 
@@ -27,7 +27,7 @@ def inspect_file(path: Path, *, trust_pickle: bool = False) -> dict[str, Any]:
             "what": "bundle",
             "digest": bundle.digest,
             "size_bytes": bundle.size_bytes,
-            "manifest": encode(bundle.manifest),
+            "manifest": manifest_document(bundle.manifest),
         }
     if suffix == ".tflite":
         from edgeml_converters.to_tflite.inspection import describe_file

@@ -29,6 +29,7 @@ from edgeml_runtime.manifest import (
 )
 from edgeml_runtime.signature import Array, Scalar, Signature, TensorSpec, dequantize, quantize
 from edgeml_runtime.strict_json import dump
+from edgeml_runtime.tuning import DEFAULTS
 
 GOLDEN_ROWS = 8
 GOLDEN_BYTES = (
@@ -120,7 +121,7 @@ def _plain_golden_rows(signature: Signature, rows: Data) -> Any:
 def _run(artifact: Artifact, inputs: list[Array]) -> dict[str, Array]:
     """Every output by name, real values, from the engine itself."""
     signature = artifact.signature
-    handle = choose_engine(artifact.format).open(artifact.content, signature, 1)
+    handle = choose_engine(artifact.format).open(artifact.content, signature, DEFAULTS)
     stored = [quantize(spec, array) for spec, array in zip(signature.inputs, inputs, strict=True)]
     results = handle.run(tuple(spec.name for spec in signature.outputs), stored)
     return {spec.name: dequantize(spec, r) for spec, r in zip(signature.outputs, results, strict=True)}

@@ -181,8 +181,9 @@ def run_tflite(artifact: Any, feeds: dict[str, Any]) -> dict[str, Any]:
     """Real outputs by name of a TFLite artifact on LiteRT, for real float inputs by name."""
     from edgeml_runtime.engines.litert import ENGINE
     from edgeml_runtime.signature import dequantize, quantize
+    from edgeml_runtime.tuning import DEFAULTS
 
-    handle = ENGINE.open(artifact.content, artifact.signature, 1)
+    handle = ENGINE.open(artifact.content, artifact.signature, DEFAULTS)
     names = tuple(spec.name for spec in artifact.signature.outputs)
     stored = [quantize(spec, feeds[spec.name]) for spec in artifact.signature.inputs]
     results = handle.run(names, stored)
@@ -192,9 +193,10 @@ def run_tflite(artifact: Any, feeds: dict[str, Any]) -> dict[str, Any]:
 def run_onnx(artifact: Any, feeds: dict[str, Any]) -> dict[str, Any]:
     """Outputs by name of an ONNX artifact on ONNX Runtime."""
     from edgeml_runtime.engines.onnxruntime import ENGINE
+    from edgeml_runtime.tuning import DEFAULTS
 
     names = tuple(spec.name for spec in artifact.signature.outputs)
-    handle = ENGINE.open(artifact.content, artifact.signature, 1)
+    handle = ENGINE.open(artifact.content, artifact.signature, DEFAULTS)
     results = handle.run(names, [feeds[spec.name] for spec in artifact.signature.inputs])
     return dict(zip(names, results, strict=True))
 

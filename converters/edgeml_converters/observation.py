@@ -20,6 +20,7 @@ LEAST_BINS = 8  # of a range: fewer say nothing of a distribution
 # Activations of the rows that are observed at a time. Beside them stand the model itself and 16 kB a tensor.
 MEMORY_CAP_BYTES = 256 * 1024 * 1024
 MAX_BATCH_ROWS = 32
+MAX_CORRECTION_ROWS = 64  # enough for a channel's mean; every layer is measured anew
 
 
 @dataclass(frozen=True, slots=True)

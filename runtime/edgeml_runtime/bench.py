@@ -10,20 +10,20 @@ from __future__ import annotations
 import gc
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from edgeml_runtime.bundle import Bundle
-from edgeml_runtime.engines import choose_engine
 from edgeml_runtime.errors import InputError
 from edgeml_runtime.golden_rows import select_rows
 from edgeml_runtime.host import HostInfo, host_info
 from edgeml_runtime.memory import peak_memory_bytes, reset_peak_memory, resident_memory_bytes
-from edgeml_runtime.session import Session
+from edgeml_runtime.session import Session, planned_opening
 from edgeml_runtime.signature import Array
+from edgeml_runtime.tuning import heeded
 
 PERCENTILES = (50, 90, 99)
 _DISTINCT_BATCHES = 8  # they are held in memory, which is measured
@@ -31,16 +31,21 @@ _DISTINCT_BATCHES = 8  # they are held in memory, which is measured
 
 @dataclass(frozen=True, slots=True)
 class BenchPlan:
-    """How to measure: engine threads, rows a call, seconds of warm-up and of sampling, least samples."""
+    """How to measure: engine threads, rows a call, seconds of warm-up and of sampling, least samples.
 
-    threads: int = 1
+    threads: None are those that the bundle was tuned to here, else one. options, tuned: as `load` takes them.
+    """
+
+    threads: int | None = None
     batch: int = 1
     warmup_seconds: float = 0.2
     seconds: float = 1.0
     min_samples: int = 10
+    options: Mapping[str, int | str | bool] = field(default_factory=dict)
+    tuned: bool = True
 
     def __post_init__(self) -> None:
-        if self.threads < 1 or self.batch < 1 or self.min_samples < 1:
+        if (self.threads is not None and self.threads < 1) or self.batch < 1 or self.min_samples < 1:
             raise InputError("threads, batch and min_samples must be at least 1")
         if not (0 <= self.warmup_seconds < math.inf and 0 < self.seconds < math.inf):
             raise InputError("seconds must be positive and finite")
@@ -50,8 +55,10 @@ class BenchPlan:
 class Measurement:
     """Raw latencies of one bundle under one plan on one host.
 
-    `peak_memory_bytes` is the process' peak resident size; `idle_memory_bytes` what it held with the engine
-    imported and nothing opened. None where the system does not tell.
+    `options`: those that the engine has, as it was opened; `tuned`: whether they are the bundle's tuning for
+    this class of devices, but for what was asked for. `peak_memory_bytes` is the process' peak resident size;
+    `idle_memory_bytes` what it held with the engine imported and nothing opened. None where the system does
+    not tell.
     """
 
     bundle: str
@@ -68,6 +75,8 @@ class Measurement:
     idle_memory_bytes: int | None
     peak_memory_bytes: int | None
     host: HostInfo
+    options: Mapping[str, int | str | bool] = field(default_factory=dict)
+    tuned: bool = False
 
 
 def percentile_ns(samples_ns: tuple[int, ...], percent: float) -> int:
@@ -86,12 +95,16 @@ def measure(bundle: Bundle, plan: BenchPlan, *, engine: str | None = None) -> Me
 
     Raises MissingDependencyError or EngineFailedError.
     """
-    chosen = choose_engine(bundle.manifest.artifact_format, engine)
+    asked: dict[str, Any] = {
+        "engine": engine, "threads": plan.threads, "options": plan.options, "tuned": plan.tuned
+    }  # fmt: skip
+    how = planned_opening(bundle, **asked)
+    chosen = how.engine
     chosen.import_module()
     reset_peak_memory()
     idle = resident_memory_bytes()
     started = time.perf_counter_ns()
-    session = Session(bundle, engine=chosen.name, threads=plan.threads)
+    session = Session(bundle, **asked)
     open_ns = time.perf_counter_ns() - started
     method = session.signature.methods[0].name
     batches = golden_batches(bundle, plan.batch)
@@ -104,7 +117,7 @@ def measure(bundle: Bundle, plan: BenchPlan, *, engine: str | None = None) -> Me
         engine=chosen.name,
         engine_version=chosen.version(),
         method=method,
-        threads=plan.threads,
+        threads=how.options.threads,
         batch=plan.batch,
         warmup_calls=warmup_calls,
         open_ns=open_ns,
@@ -112,6 +125,8 @@ def measure(bundle: Bundle, plan: BenchPlan, *, engine: str | None = None) -> Me
         idle_memory_bytes=idle,
         peak_memory_bytes=peak_memory_bytes(),
         host=host_info(),
+        options=heeded(how),
+        tuned=how.tuned,
     )
 
 

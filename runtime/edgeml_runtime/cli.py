@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from edgeml_runtime.bench import Measurement
     from edgeml_runtime.manifest import Verdict
     from edgeml_runtime.signature import Signature, TensorSpec
+    from edgeml_runtime.tuning import Tuning
 
 DRIFT_EXIT_CODE = 4
 INTERRUPTED_EXIT_CODE = 130  # 128 + SIGINT, as shells count
@@ -97,15 +98,42 @@ def parser(prog: str) -> argparse.ArgumentParser:
     run.add_argument("-o", "--output", type=Path, help=".npy, .npz, .csv or .json; default: JSON on stdout")
     run.add_argument("--method", default=None, help="predict (default), predict_proba, transform")
     run.add_argument("--engine")
-    run.add_argument("--threads", type=int, default=1)
+    run.add_argument("--threads", type=int, default=None, help="engine threads (default: as tuned, else 1)")
+    _add_options(run)
     bench = add("bench", _bench, "Measure latency and memory of bundles on this machine.")
     bench.add_argument("bundle", type=Path, nargs="+")
-    bench.add_argument("--threads", type=_numbers, default=(1,), help="engine threads, e.g. 1,2 (default 1)")
+    bench.add_argument(
+        "--threads", type=_numbers, help="engine threads, e.g. 1,2 (default: as tuned, else 1)"
+    )
     bench.add_argument("--batch", type=_numbers, default=(1,), help="rows a call, e.g. 1,8 (default 1)")
     bench.add_argument("--seconds", type=float, default=1.0, help="of sampling for each setting (default 1)")
     bench.add_argument("--warmup", type=float, default=0.2, help="seconds of warm-up (default 0.2)")
     bench.add_argument("--engine")
+    _add_options(bench)
     return top
+
+
+def _add_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--option",
+        type=_option,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="of the engine, e.g. xnnpack=off or graph_optimization=basic; may be repeated",
+    )
+    command.add_argument(
+        "--untuned", action="store_true", help="do not use what the bundle was tuned to on such a device"
+    )
+
+
+def _option(text: str) -> tuple[str, int | str | bool]:
+    from edgeml_runtime.tuning import read_option
+
+    try:
+        return read_option(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -121,11 +149,13 @@ def _print_json(value: Any) -> None:
 
 def _info(arguments: argparse.Namespace) -> int:
     from edgeml_runtime.bundle import read_bundle
+    from edgeml_runtime.manifest import manifest_document
 
     bundle = read_bundle(arguments.bundle)
     manifest = bundle.manifest
     if arguments.json:
-        _print_json({"digest": bundle.digest, "size_bytes": bundle.size_bytes, "manifest": encode(manifest)})
+        document = manifest_document(manifest)
+        _print_json({"digest": bundle.digest, "size_bytes": bundle.size_bytes, "manifest": document})
         return 0
     artifact = next(f for f in manifest.files if f.name == manifest.artifact)
     lines = [
@@ -138,6 +168,7 @@ def _info(arguments: argparse.Namespace) -> int:
         ("methods", ", ".join(m.name for m in manifest.signature.methods)),
         *(("in float", f"{f.count} x {f.operator}: {f.reason}") for f in manifest.float_operators),
         *(("verdict", describe_verdict(v)) for v in manifest.verdicts),
+        *(("tuned", text) for text in map(_describe_tuning, manifest.tunings)),
         ("versions", ", ".join(f"{k} {v}" for k, v in sorted(manifest.provenance.versions.items()))),
     ]
     for label, text in lines:
@@ -172,6 +203,18 @@ def describe_verdict(verdict: Verdict) -> str:
     limit = "" if verdict.limit is None else f" (limit {verdict.limit:.6g} {verdict.unit}".rstrip() + ")"
     detail = f"; {verdict.detail}" if verdict.detail else ""
     return f"{verdict.gate} {verdict.status}{value}{limit}, measured on {verdict.measured_on}{detail}"
+
+
+def _describe_tuning(tuning: Tuning) -> str:
+    """One line: `for 4 CPUs of Cortex-A72 (aarch64): litert 2.3.0, threads 2, xnnpack on`."""
+    from edgeml_runtime.engines import engines
+    from edgeml_runtime.tuning import describe_options
+
+    engine = engines().get(tuning.engine)
+    options = encode(tuning.options)
+    known = {name: options[name] for name in (options if engine is None else engine.options)}
+    name = f"{tuning.engine} {tuning.engine_version}"
+    return f"for {tuning.device_class.describe()}: {name}, {describe_options(known)}"
 
 
 def _verify(arguments: argparse.Namespace) -> int:
@@ -214,7 +257,13 @@ def _run(arguments: argparse.Namespace) -> int:
 
     if arguments.output is not None:
         check_result_path(arguments.output)
-    session = load(arguments.bundle, engine=arguments.engine, threads=arguments.threads)
+    session = load(
+        arguments.bundle,
+        engine=arguments.engine,
+        threads=arguments.threads,
+        options=dict(arguments.option),
+        tuned=not arguments.untuned,
+    )
     signature = session.signature
     x = as_inputs(signature, read_arrays(arguments.input, wanted_by(signature)), arguments.input)
     method = arguments.method or signature.methods[0].name
@@ -239,9 +288,16 @@ def _bench(arguments: argparse.Namespace) -> int:
     bundles = [read_bundle(path) for path in arguments.bundle]
     results = []
     for bundle in bundles:
-        for threads in arguments.threads:
+        for threads in arguments.threads or (None,):
             for batch in arguments.batch:
-                plan = BenchPlan(threads, batch, arguments.warmup, arguments.seconds)
+                plan = BenchPlan(
+                    threads,
+                    batch,
+                    arguments.warmup,
+                    arguments.seconds,
+                    options=dict(arguments.option),
+                    tuned=not arguments.untuned,
+                )
                 results.append(measure(bundle, plan, engine=arguments.engine))
                 if not arguments.json:
                     print("\n".join(describe_measurement(results[-1], heading=len(results) == 1)))
@@ -259,7 +315,16 @@ def _bench(arguments: argparse.Namespace) -> int:
     else:
         host = results[0].host
         print(f"measured on this machine: {printable(host.cpu_model)}, {host.usable_cpus} usable CPUs")
+        for text in dict.fromkeys(_how_opened(r) for r in results):
+            print(printable(text))
     return 0
+
+
+def _how_opened(result: Measurement) -> str:
+    from edgeml_runtime.tuning import describe_options
+
+    source = ", as tuned for such devices" if result.tuned else ""
+    return f"{result.bundle}: {describe_options(result.options)}{source}"
 
 
 def describe_measurement(result: Measurement, *, heading: bool) -> list[str]:

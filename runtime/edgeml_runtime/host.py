@@ -109,19 +109,19 @@ class CpuInfo:
 def host_info(root: str = "/") -> HostInfo:
     """The machine this runs on; `root` is where its file system is mounted."""
     top = Path(root)
-    cpu = parse_cpuinfo(_read(top / "proc/cpuinfo") or "")
+    cpu = cpu_info(top)
     clusters = _clusters(top, cpu.cores)
     clocks = [c.clock_max_hz for c in clusters if c.clock_max_hz is not None]
     caches = _caches(top)
     system = os.uname()
     return HostInfo(
-        machine=_userland_machine(system.machine),
+        machine=userland_machine(),
         board=_read(top / "proc/device-tree/model") or cpu.board,
         cpu_model=_describe(clusters) or system.machine,
         cores=clusters,
         cpu_features=cpu.features,
         logical_cpus=os.cpu_count() or 1,
-        usable_cpus=_usable_cpus(),
+        usable_cpus=usable_cpus(),
         clock_max_hz=max(clocks, default=None),
         memory_bytes=_memory_bytes(),
         l1d_bytes=caches.get(1),
@@ -134,6 +134,11 @@ def host_info(root: str = "/") -> HostInfo:
         python=".".join(map(str, sys.version_info[:3])),
         packages=_installed(PACKAGES),
     )
+
+
+def cpu_info(root: Path) -> CpuInfo:
+    """What `/proc/cpuinfo` below that root says; nothing where there is none."""
+    return parse_cpuinfo(_read(root / "proc/cpuinfo") or "")
 
 
 def parse_cpuinfo(text: str) -> CpuInfo:
@@ -214,13 +219,16 @@ def _caches(root: Path) -> dict[int, int]:
     return sizes
 
 
-def _userland_machine(kernel_machine: str) -> str:
+def userland_machine() -> str:
+    """What this Python was built for, as `HostInfo.machine` names it."""
+    kernel_machine = os.uname().machine
     if sys.maxsize > 1 << 32:
         return "aarch64" if kernel_machine == "arm64" else kernel_machine
     return {"aarch64": "armv7l", "armv8l": "armv7l", "x86_64": "i686"}.get(kernel_machine, kernel_machine)
 
 
-def _usable_cpus() -> int:
+def usable_cpus() -> int:
+    """How many CPUs the scheduler may put this process on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -10,15 +10,18 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from edgeml_runtime import strict_json
 from edgeml_runtime.archive import ENTRY_NAME, MAX_BUNDLE_BYTES
 from edgeml_runtime.codec import CodecError, decode, encode
 from edgeml_runtime.errors import ManifestError
 from edgeml_runtime.signature import Scalar, Signature
+from edgeml_runtime.tuning import DeviceClass, Tuning
 
-FORMAT = 1  # of the bundle; raised when a reader of today could not read it
+FORMAT = 1  # of a bundle that a reader of the first format can read
+TUNED_FORMAT = 2  # of one with tunings, which such a reader would not know
+NEWEST_FORMAT = TUNED_FORMAT
 MANIFEST = "manifest.json"
 RESERVED = (MANIFEST, "manifest.sig")  # a signature over the manifest cannot be listed in it
 MAX_MANIFEST_BYTES = 1 << 23  # a vocabulary of 300,000 words fits
@@ -146,8 +149,14 @@ class Manifest:
     verdicts: tuple[Verdict, ...]
     provenance: Provenance
     files: tuple[FileEntry, ...]
+    tunings: tuple[Tuning, ...] = ()  # of format 2, which has at least one
 
     def __post_init__(self) -> None:
+        if self.format in (FORMAT, TUNED_FORMAT) and self.format != format_of(self.tunings):
+            raise ValueError(f"format {self.format} has {'no' if self.format == FORMAT else 'some'} tunings")
+        classes = [_class_key(tuning.device_class) for tuning in self.tunings]
+        if classes != sorted(set(classes)):
+            raise ValueError("tunings must be sorted by device class, each once")
         names = [f.name for f in self.files]
         if names != sorted(set(names)):
             raise ValueError("files must be sorted by name, each once")
@@ -181,10 +190,33 @@ class Manifest:
                 raise ValueError(f"{name[:80]!a} is not among the files")
 
 
+def format_of(tunings: tuple[Tuning, ...]) -> int:
+    """The format of a bundle with those tunings: the oldest that has a place for them."""
+    return TUNED_FORMAT if tunings else FORMAT
+
+
+def with_tuning(tunings: tuple[Tuning, ...], tuning: Tuning) -> tuple[Tuning, ...]:
+    """Those tunings with another, in place of the one for the same class of devices if there is one."""
+    others = [t for t in tunings if t.device_class != tuning.device_class]
+    return tuple(sorted([*others, tuning], key=lambda t: _class_key(t.device_class)))
+
+
+def _class_key(known: DeviceClass) -> tuple[object, ...]:
+    return known.machine, known.cores, known.cpu_features, known.usable_cpus
+
+
+def manifest_document(manifest: Manifest) -> dict[str, Any]:
+    """The manifest as JSON values: the content of `manifest.json`."""
+    document: dict[str, Any] = encode(manifest)
+    if not manifest.tunings:  # the first format has no place for them
+        del document["tunings"]
+    return document
+
+
 def dump_manifest(manifest: Manifest) -> bytes:
     """The canonical bytes; raises CodecError for what JSON cannot hold."""
     try:
-        return strict_json.dump(encode(manifest))
+        return strict_json.dump(manifest_document(manifest))
     except CodecError as error:
         raise CodecError(f"manifest {error}") from error
 
@@ -193,16 +225,18 @@ def parse_manifest(content: bytes) -> Manifest:
     """The manifest of those bytes; raises ManifestError saying what is wrong."""
     document = strict_json.parse(content, "manifest", max_bytes=MAX_MANIFEST_BYTES)
     version = document.get("format") if isinstance(document, dict) else None
-    if type(version) is int and version > FORMAT:
+    if type(version) is int and version > NEWEST_FORMAT:
         raise ManifestError(
-            f"bundle format {version} is newer than this runtime reads ({FORMAT}); upgrade edgeml-runtime"
+            f"bundle format {version} is newer than this runtime reads ({NEWEST_FORMAT}); "
+            "upgrade edgeml-runtime"
         )
     try:
         manifest = decode(Manifest, document)
     except CodecError as error:
         raise ManifestError(f"manifest: {error}") from error
-    if manifest.format != FORMAT:
-        raise ManifestError(f"bundle format {manifest.format} is unknown; this runtime reads {FORMAT}")
+    if manifest.format not in (FORMAT, TUNED_FORMAT):
+        known = f"{FORMAT} to {NEWEST_FORMAT}"
+        raise ManifestError(f"bundle format {manifest.format} is unknown; this runtime reads {known}")
     if dump_manifest(manifest) != content:
         raise ManifestError(
             "manifest is not in canonical form (order or repetition of keys, spacing, number spelling)"

@@ -12,13 +12,12 @@ import numpy as np
 
 from edgeml_runtime.affine import Quantizer
 from edgeml_runtime.bundle import Bundle, read_bundle
-from edgeml_runtime.engines import choose_engine
-from edgeml_runtime.errors import EngineError, EngineFailedError, InputError, SignatureError
+from edgeml_runtime.engines import Engine
+from edgeml_runtime.errors import EngineError, EngineFailedError, SignatureError
 from edgeml_runtime.feeds import Intake
 from edgeml_runtime.inputs import InputGate, check_feeds
 from edgeml_runtime.signature import Array, Method, dequantize, quantize
-
-MAX_THREADS = 256
+from edgeml_runtime.tuning import Opening, SessionOptions, opening
 
 
 class Session:
@@ -27,23 +26,42 @@ class Session:
     Callers pass and get real values: where the artifact is quantized, the session converts at the edge.
     """
 
-    __slots__ = ("_calls", "_gate", "_handle", "_intake", "_pid", "bundle", "engine", "signature", "threads")
+    __slots__ = ("_calls", "_gate", "_handle", "_intake", "_pid", "bundle", "opening", "signature")
 
-    def __init__(self, bundle: Bundle, *, engine: str | None = None, threads: int = 1) -> None:
-        if not 1 <= threads <= MAX_THREADS:
-            raise InputError(f"threads must be 1 to {MAX_THREADS}, got {threads}")
-        chosen = choose_engine(bundle.manifest.artifact_format, engine)
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        engine: str | None = None,
+        threads: int | None = None,
+        options: Mapping[str, int | str | bool] | None = None,
+        tuned: bool = True,
+    ) -> None:
         self.bundle = bundle
-        self.engine = chosen
-        self.threads = threads
+        self.opening = planned_opening(bundle, engine=engine, threads=threads, options=options, tuned=tuned)
         self.signature = bundle.manifest.signature
         self._pid = os.getpid()
-        self._handle = chosen.open(bundle.artifact, self.signature, threads)
+        self._handle = self.engine.open(bundle.artifact, self.signature, self.options)
         inputs = self.signature.inputs
         plain = len(inputs) == 1 and inputs[0].encoding is None and not self.signature.columns
         self._gate = InputGate(inputs[0]) if plain else None
         self._intake = Intake(self.signature)
         self._calls = {method.name: _Call(self, method) for method in self.signature.methods}
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that runs the artifact."""
+        return self.opening.engine
+
+    @property
+    def options(self) -> SessionOptions:
+        """The options it was opened with."""
+        return self.opening.options
+
+    @property
+    def threads(self) -> int:
+        """The engine's threads."""
+        return self.options.threads
 
     def predict(self, x: Any) -> Any:
         """What the original model's `predict` returns for rows `x`: class labels or values.
@@ -148,11 +166,34 @@ def _look_up(labels: Array, indices: Array) -> Array:
     return decoded
 
 
-def load(source: str | Path | bytes | Bundle, *, engine: str | None = None, threads: int = 1) -> Session:
+def planned_opening(
+    bundle: Bundle,
+    *,
+    engine: str | None = None,
+    threads: int | None = None,
+    options: Mapping[str, int | str | bool] | None = None,
+    tuned: bool = True,
+) -> Opening:
+    """The engine and options of a session that is opened with those arguments (see `load`)."""
+    asked = dict(options or {}) | ({} if threads is None else {"threads": threads})
+    manifest = bundle.manifest
+    return opening(manifest.tunings, manifest.artifact_format, engine=engine, options=asked, tuned=tuned)
+
+
+def load(
+    source: str | Path | bytes | Bundle,
+    *,
+    engine: str | None = None,
+    threads: int | None = None,
+    options: Mapping[str, int | str | bool] | None = None,
+    tuned: bool = True,
+) -> Session:
     """Open a bundle: a path, its bytes, or one already read.
 
-    engine: its name, default the first installed one for the artifact's format; threads: of that engine.
+    engine: its name; threads: of that engine; options: by name, of `SessionOptions`. What is not given is as
+    the bundle was tuned for this class of devices (unless not `tuned`), else the first installed engine for
+    the artifact's format, one thread and the other defaults.
     Raises InputError, IntegrityError, ManifestError, MissingDependencyError, EngineFailedError.
     """
     bundle = source if isinstance(source, Bundle) else read_bundle(source)
-    return Session(bundle, engine=engine, threads=threads)
+    return Session(bundle, engine=engine, threads=threads, options=options, tuned=tuned)

@@ -53,16 +53,23 @@ class Verification:
     rows_flipped: tuple[int, ...] = ()
 
 
-def verify(bundle: Bundle, *, engine: str | None = None) -> Verification:
+def verify(
+    bundle: Bundle,
+    *,
+    engine: str | None = None,
+    options: Mapping[str, int | str | bool] | None = None,
+    tuned: bool = True,
+) -> Verification:
     """Run the golden vectors; where no engine is installed they are reported as not run, with the pip line.
 
+    options, tuned: as `load` takes them.
     Raises MissingDependencyError for an engine asked for by name, EngineFailedError where the engine fails.
     """
     manifest = bundle.manifest
     inputs = bundle.golden(manifest.fixture.inputs)
     rows = len(next(iter(inputs.values())))
     try:
-        session = Session(bundle, engine=engine)
+        session = Session(bundle, engine=engine, options=options, tuned=tuned)
     except MissingDependencyError as error:
         if engine is not None:
             raise

@@ -23,6 +23,7 @@ from sklearn.linear_model import LinearRegression
 from edgeml_converters.intake import describe, load_model, source_of
 from edgeml_converters.registry import routes
 from edgeml_runtime.engines.onnxruntime import ENGINE
+from edgeml_runtime.tuning import DEFAULTS
 
 x, y = load_diabetes(return_X_y=True)
 x = x.astype(np.float32)
@@ -34,7 +35,7 @@ assert np.allclose(expected[:, 0], fitted.predict(x), rtol=1e-4)
 hop, quantize = next(r for r in routes("acme", "onnx") if len(r) == 2)
 hub = hop.convert(model, "float32", None)
 for artifact, limit in ((hub, 1e-3), (quantize.convert(hub, "int8-static", {"x": x[:200]}), 8.0)):
-    (got,) = ENGINE.open(artifact.content, artifact.signature, 1).run(("y",), [x])
+    (got,) = ENGINE.open(artifact.content, artifact.signature, DEFAULTS).run(("y",), [x])
     print(artifact.scheme, np.abs(got - expected).max() <= limit)
 """
 

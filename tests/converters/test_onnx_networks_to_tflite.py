@@ -9,6 +9,7 @@ from conftest import require_module
 from edgeml_converters.to_tflite.from_onnx import CONVERTER
 from edgeml_runtime.engines import choose_engine
 from edgeml_runtime.errors import UnsupportedOperatorError
+from edgeml_runtime.tuning import DEFAULTS
 
 pytestmark = pytest.mark.slow
 
@@ -79,7 +80,7 @@ def test_an_operator_gives_what_onnx_runtime_gives(case):
     operator, rank, weights, attributes = CASES[case]
     _, hub, x = build(operator, rank, weights, **attributes)
     artifact = CONVERTER.convert(hub, "float32", None)
-    handles = [choose_engine(a.format).open(a.content, a.signature, 1) for a in (hub, artifact)]
+    handles = [choose_engine(a.format).open(a.content, a.signature, DEFAULTS) for a in (hub, artifact)]
     for batch in (1, 7, 40):
         (wanted,), (got,) = (handle.run(("y",), [x[:batch]]) for handle in handles)
         assert got.shape == wanted.shape

@@ -20,6 +20,7 @@ from edgeml_converters.to_onnx.from_sklearn import CONVERTER as TO_ONNX
 from edgeml_converters.to_tflite.from_onnx import CONVERTER
 from edgeml_runtime.errors import ConversionError, UnsupportedOperatorError
 from edgeml_runtime.signature import dequantize, quantize
+from edgeml_runtime.tuning import DEFAULTS
 
 pytestmark = pytest.mark.slow
 
@@ -51,7 +52,7 @@ def converted(name: str, scheme: str = "float32") -> tuple[TrainedModel, Artifac
 def run(artifact: Artifact, x: Any) -> dict[str, Any]:
     from edgeml_runtime.engines.litert import ENGINE
 
-    handle = ENGINE.open(artifact.content, artifact.signature, 1)
+    handle = ENGINE.open(artifact.content, artifact.signature, DEFAULTS)
     (spec,) = artifact.signature.inputs
     names = tuple(output.name for output in artifact.signature.outputs)
     stored = quantize(spec, np.ascontiguousarray(x, np.float32))

@@ -12,6 +12,7 @@ from edgeml_converters.double_digits import DOUBLE_DIGITS
 from edgeml_converters.model import Artifact
 from edgeml_converters.to_tflite.from_onnx import CONVERTER
 from edgeml_runtime.signature import Signature, TensorSpec
+from edgeml_runtime.tuning import DEFAULTS
 
 pytestmark = pytest.mark.slow
 ROWS, COLUMNS = 1, 240  # one row: what is expected is a constant, for any batch
@@ -30,7 +31,7 @@ def run(artifact: Artifact, x: Any) -> dict[str, Any]:
     from edgeml_runtime.engines.litert import ENGINE
 
     names = tuple(output.name for output in artifact.signature.outputs)
-    handle = ENGINE.open(artifact.content, artifact.signature, 1)
+    handle = ENGINE.open(artifact.content, artifact.signature, DEFAULTS)
     return dict(zip(names, handle.run(names, [x]), strict=True))
 
 

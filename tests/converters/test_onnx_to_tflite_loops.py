@@ -12,6 +12,7 @@ from edgeml_converters.model import Artifact
 from edgeml_converters.to_tflite.from_onnx import CONVERTER
 from edgeml_runtime.errors import UnsupportedOperatorError
 from edgeml_runtime.signature import Method, Signature, TensorSpec
+from edgeml_runtime.tuning import DEFAULTS
 
 pytestmark = pytest.mark.slow
 
@@ -91,7 +92,7 @@ def reference(artifact: Artifact, x: Any) -> Any:
 def run(artifact: Artifact, x: Any) -> Any:
     from edgeml_runtime.engines.litert import ENGINE
 
-    return ENGINE.open(artifact.content, artifact.signature, 1).run(("y",), [x])[0]
+    return ENGINE.open(artifact.content, artifact.signature, DEFAULTS).run(("y",), [x])[0]
 
 
 @pytest.mark.parametrize("name", LOOPS)

@@ -15,6 +15,7 @@ from edgeml_converters.model import Artifact
 from edgeml_converters.to_tflite.from_onnx import CONVERTER
 from edgeml_runtime.errors import UnsupportedOperatorError
 from edgeml_runtime.signature import Method, Signature, TensorSpec
+from edgeml_runtime.tuning import DEFAULTS
 
 pytestmark = pytest.mark.slow
 
@@ -68,7 +69,7 @@ def lowered(content: bytes, wanted: dict[str, Any], *, takes_nan: bool = False) 
 def run(artifact: Artifact, x: Any) -> dict[str, Any]:
     from edgeml_runtime.engines.litert import ENGINE
 
-    handle = ENGINE.open(artifact.content, artifact.signature, 1)
+    handle = ENGINE.open(artifact.content, artifact.signature, DEFAULTS)
     names = tuple(spec.name for spec in artifact.signature.outputs)
     return dict(zip(names, handle.run(names, [x]), strict=True))
 

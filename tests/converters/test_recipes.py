@@ -162,8 +162,7 @@ def unequal():
     return described, x[100:400], made
 
 
-def error(described, x, artifact):
-    """Root mean square, relative to the network's own values."""
+def predicted(described, x, artifact):
     from edgeml.pack import bundle_of, provenance_of
     from edgeml_converters.model import Data
     from edgeml_runtime.manifest import Budget
@@ -173,8 +172,13 @@ def error(described, x, artifact):
     session = Session(
         bundle_of(artifact, described, Data(x[:2]), device="", budget=Budget(), provenance=provenance)
     )
+    return session.predict(x)
+
+
+def error(described, x, artifact):
+    """Root mean square, relative to the network's own values."""
     wanted = described.model.predict(x, verbose=0)
-    return float(np.sqrt(np.square(session.predict(x) - wanted).mean() / np.square(wanted).mean()))
+    return float(np.sqrt(np.square(predicted(described, x, artifact) - wanted).mean() / np.square(wanted).mean()))
 
 
 @pytest.mark.slow
@@ -184,11 +188,24 @@ class TestUnequalChannels:
         for quantizer in made.values():
             assert error(described, x, quantizer.artifact(PLAIN)) > 0.3
 
-    def test_equalized_channels_keep_them(self, unequal):
+    @pytest.mark.parametrize("target", ["onnx", "tflite"])
+    def test_equalized_channels_keep_them(self, unequal, target):
         described, x, made = unequal
-        artifact = made["tflite"].artifact(Recipe(equalized=True))
+        quantizer = made[target]
+        assert "equalized" in quantizer.varies
+        artifact = quantizer.artifact(Recipe(equalized=True))
         assert error(described, x, artifact) < 0.02
-        assert len(artifact.content) == len(made["tflite"].artifact(PLAIN).content)
+        assert len(artifact.content) == len(quantizer.artifact(PLAIN).content)
+
+    @pytest.mark.parametrize("target", ["onnx", "tflite"])
+    def test_corrected_biases_take_the_mean_error_away(self, unequal, target):
+        described, x, made = unequal
+        quantizer = made[target]
+        wanted = described.model.predict(x, verbose=0).mean(axis=0)
+        off = []
+        for recipe in (Recipe("percentile", equalized=True), Recipe("percentile", False, False, True, True)):
+            off.append(np.abs(predicted(described, x, quantizer.artifact(recipe)).mean(axis=0) - wanted).max())
+        assert off[1] < 0.7 * off[0]
 
     @pytest.mark.parametrize("target", ["onnx", "tflite"])
     def test_operators_in_float_keep_them(self, unequal, target):

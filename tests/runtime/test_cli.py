@@ -245,6 +245,8 @@ BAD = {
     ),
     "no threads": (["bench", "{tiny}", "--threads", "0"], 2, "InputError", "must be at least 1"),
     "many threads": (["run", "{tiny}", "--input", "{rows}", "--threads", "999"], 2, "InputError", "1 to"),
+    "option of no engine": (["bench", "{tiny}", "--option", "gpu=on"], 2, "InputError", "gpu: unknown field"),
+    "option without a value": (["bench", "{tiny}", "--option", "gpu"], 2, "InputError", "NAME=VALUE"),
     "threads of letters": (["bench", "{tiny}", "--threads", "a"], 2, "InputError", "expected whole numbers"),
     "seconds of nothing": (["bench", "{tiny}", "--seconds", "nan"], 2, "InputError", "must be positive"),
     "no command": ([], 2, "InputError", "the following arguments are required: COMMAND"),
@@ -304,12 +306,15 @@ def test_bench(tiny: Path, capsys: pytest.CaptureFixture[str]):
         assert min(result.samples_ns) > 0
         assert result.bundle_digest == decode_bundle(tiny.read_bytes()).digest
     assert main(["bench", str(tiny), str(tiny), *quick]) == 0
-    heading, *lines, last = capsys.readouterr().out.splitlines()
+    heading, *lines, last, options = capsys.readouterr().out.splitlines()
     assert (
         " ".join(heading.split()) == "bundle engine threads batch min us p50 us p90 us p99 us samples peak MB"
     )
     assert [line.split()[:4] for line in lines] == [["test", "onnxruntime", "1", "1"]] * 2
     assert last.startswith("measured on this machine: ")
+    assert options == "test: threads 1, graph_optimization all, memory_arena on, spinning on"
+    assert main(["bench", str(tiny), *quick, "--option", "memory_arena=off", "--untuned"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith("memory_arena off, spinning on")
 
 
 def test_measure_takes_rows_of_the_golden_vectors():

@@ -21,13 +21,14 @@ from edgeml_runtime.encodings import (
     text,
 )
 from edgeml_runtime.manifest import Manifest
+from edgeml_runtime.tuning import MAX_THREADS, DeviceClass, SessionOptions, Tuning
 
 TEXT = (Path(__file__).parents[2] / "docs" / "bundle-format.md").read_text(encoding="utf-8")
 TYPES = (
     Manifest, manifest.FileEntry, manifest.FloatOperator, manifest.GoldenTensor, manifest.Tolerance,
     manifest.Fixture, manifest.Verdict, manifest.Budget, manifest.Provenance, signature.Signature,
     signature.TensorSpec, signature.ClassLabels, signature.Method, Affine, Analyzer, Categories, Words,
-    HashedWords, Records, HashedRecords, Sets,
+    HashedWords, Records, HashedRecords, Sets, Tuning, DeviceClass, SessionOptions,
 )  # fmt: skip
 
 
@@ -56,8 +57,9 @@ def test_every_field_is_described(record: type):
         f"largest <= {text.MAX_NGRAM:,}",
         f"1 to {text.MAX_FEATURES:,}",
         f"at most {signature.MAX_RANK} sizes, 1 to {signature.MAX_AXIS:,}",
-        f"# The bundle format, version {manifest.FORMAT}",
-        f"\n| {manifest.FORMAT} | ",
+        f"# The bundle format, version {manifest.NEWEST_FORMAT}",
+        f"\n| {manifest.NEWEST_FORMAT} | ",
+        f"`threads` (integer, 1 to {MAX_THREADS})",
         " ".join(signature.TENSOR_DTYPES),
         "manifest.sig",
     ],

@@ -27,9 +27,17 @@ from edgeml_runtime.encodings import (
     Words,
 )
 from edgeml_runtime.errors import ManifestError
-from edgeml_runtime.manifest import MAX_MANIFEST_BYTES, Manifest, dump_manifest, parse_manifest
+from edgeml_runtime.manifest import (
+    MAX_MANIFEST_BYTES,
+    TUNED_FORMAT,
+    Manifest,
+    dump_manifest,
+    parse_manifest,
+    with_tuning,
+)
 from edgeml_runtime.npy import npy_bytes
 from edgeml_runtime.signature import Affine, ClassLabels, Method, Signature, TensorSpec
+from edgeml_runtime.tuning import DeviceClass, SessionOptions, Tuning
 from tests.bundles import canonical, describing_everything, manifest_of, rebuilt, sha256, tiny_bundle_bytes
 
 Document = dict[str, Any]
@@ -83,12 +91,61 @@ def encoded(**changes: Any) -> dict[str, Any]:
     return encode(Words(("a",))) | changes
 
 
+TUNING: dict[str, Any] = encode(
+    Tuning(
+        DeviceClass("x86_64", ("Some CPU",), ("avx2",), 4), "onnxruntime", "1.2.3", SessionOptions(threads=4)
+    )
+)
+ANOTHER = TUNING | {"device_class": TUNING["device_class"] | {"machine": "aarch64"}}
+
+
+def tuned(*tunings: Document) -> Edit:
+    """Makes it a bundle of format 2."""
+    return lambda document: document.update(format=TUNED_FORMAT, tunings=list(tunings))
+
+
+def test_tunings_make_a_bundle_of_format_2():
+    document = json.loads(text())
+    assert document["format"] == 1
+    assert "tunings" not in document
+    document.update(format=2, tunings=[ANOTHER, TUNING])
+    manifest = parse_manifest(canonical(document))
+    assert [encode(tuning) for tuning in manifest.tunings] == [ANOTHER, TUNING]
+    assert dump_manifest(manifest) == canonical(document)
+
+
+def test_a_tuning_replaces_that_of_its_class():
+    one, other = (decode(Tuning, document) for document in (TUNING, ANOTHER))
+    both = with_tuning((one,), other)
+    assert both == (other, one)
+    better = dataclasses.replace(one, options=SessionOptions(threads=2))
+    assert with_tuning(both, better) == (other, better)
+
+
 MALFORMED: dict[str, tuple[Edit, str]] = {
     "unknown field": (put("extra", 1), "manifest: extra: unknown field; known: format, name,"),
     "unknown field inside": (put(f"{SPEC}.unit", "m"), "signature.inputs[0].unit: unknown field"),
     "missing field": (drop("device"), "manifest: device: missing"),
-    "newer format": (put("format", 2), "bundle format 2 is newer than this runtime reads (1); upgrade"),
-    "older format": (put("format", 0), "bundle format 0 is unknown; this runtime reads 1"),
+    "newer format": (put("format", 3), "bundle format 3 is newer than this runtime reads (2); upgrade"),
+    "older format": (put("format", 0), "bundle format 0 is unknown; this runtime reads 1 to 2"),
+    "untuned in format 2": (put("format", 2), "format 2 has some tunings"),
+    "tuned in format 1": (put("tunings", [TUNING]), "format 1 has no tunings"),
+    "tuned to nothing in format 1": (put("tunings", []), "not in canonical form"),
+    "tuned to nothing in format 2": (tuned(), "format 2 has some tunings"),
+    "tuned twice": (tuned(TUNING, TUNING), "tunings must be sorted by device class, each once"),
+    "tunings unsorted": (tuned(TUNING, ANOTHER), "tunings must be sorted by device class, each once"),
+    "tuned to no thread": (
+        tuned(TUNING | {"options": TUNING["options"] | {"threads": 0}}),
+        "tunings[0].options: threads must be 1 to 256, got 0",
+    ),
+    "tuned to what does not exist": (
+        tuned(TUNING | {"options": TUNING["options"] | {"gpu": True}}),
+        "tunings[0].options.gpu: unknown field; known: threads, graph_optimization,",
+    ),
+    "tuned for no CPU": (
+        tuned(TUNING | {"device_class": TUNING["device_class"] | {"usable_cpus": 0}}),
+        "tunings[0].device_class: usable_cpus must be at least 1, got 0",
+    ),
     "bool for int": (put("format", True), "manifest: format: expected int, got bool 'True'"),
     "float for int": (put("files.0.size_bytes", 1.0), "files[0].size_bytes: expected int, got float '1.0'"),
     "int for float": (put("fixture.tolerances.0.rtol", 0), "not in canonical form"),

@@ -13,16 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from edgeml_converters.observation import MAX_CORRECTION_ROWS
 from edgeml_converters.to_tflite import canonical
 from edgeml_converters.to_tflite.static import CalibratedGraph, activations
 from edgeml_runtime.signature import Array
 
-MAX_ROWS = 64  # enough for means; every layer is measured anew
-
 
 def correct_bias(calibrated: CalibratedGraph, content: bytes) -> bytes:
     """The quantizer's int8 file with corrected biases."""
-    rows = {name: array[:MAX_ROWS] for name, array in calibrated.rows.items()}
+    rows = {name: array[:MAX_CORRECTION_ROWS] for name, array in calibrated.rows.items()}
     float_graph = canonical.parse(calibrated.content).subgraphs[0]
     places = {tensor.name: index for index, tensor in enumerate(float_graph.tensors)}
     model = canonical.parse(content)

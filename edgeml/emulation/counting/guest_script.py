@@ -42,11 +42,11 @@ def _count(content: bytes, engine: str, rows: int, warm_up: int) -> dict[str, ob
     from edgeml_runtime.signature import quantize
 
     bundle = decode_bundle(content)
-    session = Session(bundle, engine=engine)
+    session = Session(bundle, engine=engine, threads=1)
     signature = bundle.manifest.signature
     method = signature.methods[0].name
     outputs = signature.methods[0].outputs
-    handle = session.engine.open(bundle.artifact, signature, session.threads)
+    handle = session.engine.open(bundle.artifact, signature, session.options)
     golden = bundle.golden(bundle.manifest.fixture.inputs)
     batches = golden_batches(bundle, 1)
     chosen = [i % len(batches) for i in range(rows)]

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from edgeml_runtime.errors import EngineError, EngineFailedError, MissingDependencyError, UnknownNameError
 from edgeml_runtime.signature import Array, Signature, TensorSpec, format_shape
+from edgeml_runtime.tuning import SessionOptions
 
 
 class Handle(Protocol):
@@ -32,7 +33,8 @@ class Engine:
     formats: tuple[str, ...]
     requires: str  # the module that `open` imports
     distribution: str  # the package that brings it, for versions and pip lines
-    open: Callable[[bytes, Signature, int], Handle]  # (artifact, signature, threads)
+    open: Callable[[bytes, Signature, SessionOptions], Handle]  # (artifact, signature, options)
+    options: tuple[str, ...] = ("threads",)  # of SessionOptions, those that `open` heeds
 
     def installed(self) -> bool:
         """Whether the engine's package is here (it is not imported to find out)."""

@@ -13,6 +13,7 @@ import numpy as np
 from edgeml_runtime.engines import Engine, Found, check_agreement, import_engine
 from edgeml_runtime.errors import EngineFailedError
 from edgeml_runtime.signature import Array, Signature
+from edgeml_runtime.tuning import SessionOptions
 
 
 class _Handle:
@@ -49,11 +50,15 @@ class _Handle:
         self._shapes = shapes
 
 
-def open_with(module: str, content: bytes, signature: Signature, threads: int) -> _Handle:
+def open_with(module: str, content: bytes, signature: Signature, options: SessionOptions) -> _Handle:
     """Open with the `Interpreter` class of that module (LiteRT's, or its predecessor's)."""
-    interpreter_class = import_engine(module).Interpreter
+    engine = import_engine(module)
+    resolvers = engine.OpResolverType
+    resolver = resolvers.AUTO if options.xnnpack else resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     try:
-        interpreter = interpreter_class(model_content=content, num_threads=threads)
+        interpreter = engine.Interpreter(
+            model_content=content, num_threads=options.threads, experimental_op_resolver_type=resolver
+        )
         # The runner is only asked for names: while it lives, the interpreter refuses to resize.
         runner = interpreter.get_signature_runner()
         inputs, outputs = runner.get_input_details(), runner.get_output_details()
@@ -81,8 +86,8 @@ def _found(details: Any) -> Found:
     return Found("str" if dtype.kind in "SUO" else dtype.name, shape or None)
 
 
-def _open(content: bytes, signature: Signature, threads: int) -> _Handle:
-    return open_with("ai_edge_litert.interpreter", content, signature, threads)
+def _open(content: bytes, signature: Signature, options: SessionOptions) -> _Handle:
+    return open_with("ai_edge_litert.interpreter", content, signature, options)
 
 
 ENGINE = Engine(
@@ -91,4 +96,5 @@ ENGINE = Engine(
     requires="ai_edge_litert.interpreter",
     distribution="ai-edge-litert",
     open=_open,
+    options=("threads", "xnnpack"),
 )

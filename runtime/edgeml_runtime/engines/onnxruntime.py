@@ -10,6 +10,7 @@ import numpy as np
 from edgeml_runtime.engines import Engine, Found, check_agreement, import_engine
 from edgeml_runtime.errors import EngineFailedError
 from edgeml_runtime.signature import Array, Signature
+from edgeml_runtime.tuning import SessionOptions
 
 _DTYPES = {
     "tensor(float)": "float32", "tensor(double)": "float64", "tensor(string)": "str", "tensor(bool)": "bool",
@@ -17,6 +18,10 @@ _DTYPES = {
 }  # fmt: skip
 # Weights in files beside the model would be read unhashed: they are looked for in a folder that cannot be.
 _WEIGHTS_FOLDER = ("session.model_external_initializers_file_folder_path", f"{os.devnull}/none")
+_LEVELS = {
+    "all": "ORT_ENABLE_ALL", "extended": "ORT_ENABLE_EXTENDED", "basic": "ORT_ENABLE_BASIC",
+    "disabled": "ORT_DISABLE_ALL",
+}  # fmt: skip
 _FATAL = 4  # log level: errors are raised, so they need not be printed too
 
 
@@ -38,12 +43,17 @@ class _Handle:
         return results
 
 
-def _open(content: bytes, signature: Signature, threads: int) -> _Handle:
+def _open(content: bytes, signature: Signature, wanted: SessionOptions) -> _Handle:
     onnxruntime = import_engine("onnxruntime")
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = wanted.threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _FATAL
+    options.graph_optimization_level = getattr(
+        onnxruntime.GraphOptimizationLevel, _LEVELS[wanted.graph_optimization]
+    )
+    options.enable_cpu_mem_arena = wanted.memory_arena
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(wanted.spinning)))
     options.add_session_config_entry(*_WEIGHTS_FOLDER)
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
@@ -64,5 +74,10 @@ def _found(node: Any) -> Found:
 
 
 ENGINE = Engine(
-    name="onnxruntime", formats=("onnx",), requires="onnxruntime", distribution="onnxruntime", open=_open
+    name="onnxruntime",
+    formats=("onnx",),
+    requires="onnxruntime",
+    distribution="onnxruntime",
+    open=_open,
+    options=("threads", "graph_optimization", "memory_arena", "spinning"),
 )

@@ -55,7 +55,7 @@ def ranges(model: Any, tensors: list[str], rows: Mapping[str, Array]) -> dict[st
 def counts(model: Any, seen: Mapping[str, Range], rows: Mapping[str, Array]) -> dict[str, Array]:
     """How often each tensor's values fall into each bin of its range: int64[observation.BINS]."""
     found = {name: np.zeros(BINS, np.int64) for name in seen}
-    for values in _exposed(model, tuple(seen), rows):
+    for values in exposed(model, tuple(seen), rows):
         for name, array in values.items():
             found[name] += bins_of(array, seen[name])
     return found
@@ -66,7 +66,7 @@ def column_ranges(
 ) -> dict[str, tuple[Array, Array]]:
     """Smallest and largest value of each column of float32[n, columns] tensors over all rows."""
     found: dict[str, tuple[Array, Array]] = {}
-    for results in _exposed(model, tensors, rows):
+    for results in exposed(model, tensors, rows):
         for name, values in results.items():
             low, high = values.min(axis=0), values.max(axis=0)
             if name in found:
@@ -77,7 +77,7 @@ def column_ranges(
     return found
 
 
-def _exposed(model: Any, tensors: Sequence[str], rows: Mapping[str, Array]) -> Iterator[dict[str, Array]]:
+def exposed(model: Any, tensors: Sequence[str], rows: Mapping[str, Array]) -> Iterator[dict[str, Array]]:
     """The values of those float32 tensors, a few rows at a time."""
     from onnx import TensorProto, helper
 

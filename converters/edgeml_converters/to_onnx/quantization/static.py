@@ -17,7 +17,9 @@ from edgeml_converters.recipe import QuantizedOperator, Recipe, explained
 from edgeml_converters.registry import Calibration
 from edgeml_converters.to_onnx.quantization import calibration as calibrator
 from edgeml_converters.to_onnx.quantization import qdq
+from edgeml_converters.to_onnx.quantization.bias import correct_biases
 from edgeml_converters.to_onnx.quantization.coverage import PRODUCTS
+from edgeml_converters.to_onnx.quantization.cross_layer import equalized, pairs
 from edgeml_converters.to_onnx.quantization.equalize import equalize
 from edgeml_converters.to_onnx.quantization.float_operators import operators_left_in_float
 from edgeml_converters.to_onnx.quantization.plan import Plan, plan, weighted_nodes
@@ -40,13 +42,26 @@ class OnnxQuantizer:
     seen: dict[str, Range] = field(default_factory=dict)
     counts: dict[str, Array] = field(default_factory=dict)
 
-    varies = frozenset({"calibrator", "reduced_range", "in_float"})
+    @functools.cached_property
+    def varies(self) -> frozenset[str]:
+        """The fields of a recipe that make a difference here."""
+        fields = {"calibrator", "reduced_range", "corrected_bias", "in_float"}
+        return frozenset(fields | {"equalized"} if any(pairs(self.graph, self._planned.nodes)) else fields)
+
+    @functools.cached_property
+    def _planned(self) -> Plan:
+        return plan(self.graph)
+
+    @functools.cached_property
+    def _equalized(self) -> OnnxQuantizer:
+        made = equalized(self.graph, self._planned.nodes, self.rows)
+        return self if made is self.graph else OnnxQuantizer(self.original, made, self.rows)
 
     @functools.cached_property
     def operators(self) -> tuple[QuantizedOperator, ...]:
         """What the default recipe computes in integers."""
         known, shapes = constants(self.graph.graph), types(self.graph)
-        planned = plan(self.graph).nodes
+        planned = self._planned.nodes
         return tuple(
             QuantizedOperator(name, node.op_type, node.output[0], _macs(node, known, shapes))
             for name, node in self._named().items()
@@ -60,13 +75,24 @@ class OnnxQuantizer:
         if unknown:
             known = ", ".join(named)
             raise ConversionError(f"no operator {unknown[0]!r} to keep in float; there are {known}")
-        made = type(self.graph).FromString(self.graph.SerializeToString())
-        planned = plan(made, frozenset(named[name].output[0] for name in recipe.in_float))
-        scales = qdq.tensor_scales(made, planned, self._ranges(planned, recipe.calibrator))
-        qdq.insert(made, planned, scales, reduced_range=recipe.reduced_range)
+        made = (self._equalized if recipe.equalized else self)._quantized(recipe)
         return artifact_of(
             self.original, made, "int8-static", explained(operators_left_in_float(made), recipe)
         )
+
+    def _quantized(self, recipe: Recipe) -> Any:
+        named = self._named()
+        planned = plan(self.graph, frozenset(named[name].output[0] for name in recipe.in_float))
+        scales = qdq.tensor_scales(self.graph, planned, self._ranges(planned, recipe.calibrator))
+
+        def quantize(graph: Any) -> Any:
+            made = type(graph).FromString(graph.SerializeToString())
+            qdq.insert(made, planned, scales, reduced_range=recipe.reduced_range)
+            return made
+
+        if not recipe.corrected_bias:
+            return quantize(self.graph)
+        return quantize(correct_biases(self.graph, planned, quantize, self.rows))
 
     def _named(self) -> dict[str, Any]:
         return {f"{i} {node.op_type}": node for i, node in enumerate(self.graph.graph.node)}
