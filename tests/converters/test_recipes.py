@@ -178,7 +178,9 @@ def predicted(described, x, artifact):
 def error(described, x, artifact):
     """Root mean square, relative to the network's own values."""
     wanted = described.model.predict(x, verbose=0)
-    return float(np.sqrt(np.square(predicted(described, x, artifact) - wanted).mean() / np.square(wanted).mean()))
+    return float(
+        np.sqrt(np.square(predicted(described, x, artifact) - wanted).mean() / np.square(wanted).mean())
+    )
 
 
 @pytest.mark.slow
@@ -204,7 +206,9 @@ class TestUnequalChannels:
         wanted = described.model.predict(x, verbose=0).mean(axis=0)
         off = []
         for recipe in (Recipe("percentile", equalized=True), Recipe("percentile", False, False, True, True)):
-            off.append(np.abs(predicted(described, x, quantizer.artifact(recipe)).mean(axis=0) - wanted).max())
+            off.append(
+                np.abs(predicted(described, x, quantizer.artifact(recipe)).mean(axis=0) - wanted).max()
+            )
         assert off[1] < 0.7 * off[0]
 
     @pytest.mark.parametrize("target", ["onnx", "tflite"])
