@@ -1,7 +1,7 @@
 """Rows that are left out although they could be read, each group with the evidence against it.
 
-Evidence is mostly cycles for each network (latency x clock): on the same core, with the same library, they
-are alike on every board within some 15% at one thread; a group far off was not measured as it says.
+Rows are never left out for disagreeing with other boards of their core: how far boards differ is what leaving
+one board out measures. Raspberry Pi 3 with all threads is the one exception, a trap that the collectors name.
 """
 
 from __future__ import annotations
@@ -47,16 +47,8 @@ GROUPS = (
     Group({"source_repo": "larq/compute-engine"}, "binary networks"),
     Group({"precision": "sparse|pruned|dynamic|int16"}, "sparse, pruned or 16-bit integer networks"),
     Group(
-        {"device": r"^Rockchip RK3588 \(Cortex-A76", "source_repo": "ncnn"},
-        "RK3588's older table: half the multiply-adds a cycle of others (Armv8.0 kernels or a limited clock)",
-    ),
-    Group(
         {"device": r"^Raspberry Pi 3 Model B\+", "source_repo": "ncnn", "threads": "4"},
         "Raspberry Pi 3 with all threads: throttled, 1.5 times the cycles of seven other boards",
-    ),
-    Group(
-        {"device": "MSM8994", "source_repo": "ncnn", "threads": "[48]"},
-        "Snapdragon 810 with all threads: throttled, 1.8 times the cycles of Jetson Nano's same four cores",
     ),
     Group(
         {"device": "FT-2000/4", "source_repo": "ncnn", "threads": "4"},

@@ -148,10 +148,6 @@ def execution(row: Row) -> Execution:
             # Rounds 2.0 and 3.0 say 1800 MHz; their cycles for each network fall on those of the 1500 MHz
             # rounds (TFLite int8 0.93, ArmNN 22.11 1.00) only if these ran at 1500 as well.
             clock_hz = 1_500_000_000
-    if board.name == "mate-30" and row["source_repo"] == "PaddlePaddle/Paddle-Lite":
-        # On the middle cores: at their clock its cycles in float32, float16 and int8, 64-bit and 32-bit, agree
-        # within 3% with those of Mate 20 and Mi 9; at the fastest cores' clock all are 21% above.
-        clock_hz = board.clusters[1].clock_hz
     return Execution(
         board=board,
         core=first.core,
