@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edgeml.plan import Candidate, Plan
 from edgeml_converters.model import Artifact, TrainedModel
-from edgeml_converters.registry import Calibration, converters
+from edgeml_converters.recipe import PLAIN
+from edgeml_converters.registry import Calibration, Converter, converters
 from edgeml_converters.schemes import CALIBRATED
 from edgeml_runtime.errors import ConversionError
 
@@ -30,12 +30,24 @@ def build(
     """
     *inner, last = candidate.route
     subject = plan.hubs[tuple(inner)] if inner else model
-    feeds: Mapping[str, object] | None = None
+    feeds: Calibration | None = None
     if candidate.scheme in CALIBRATED:
         if isinstance(calibration, ConversionError):
             return Trial(candidate, None, calibration)
         feeds = calibration
     try:
-        return Trial(candidate, converters()[last].convert(subject, candidate.scheme, feeds))  # type: ignore[arg-type]
+        return Trial(candidate, _artifact(converters()[last], candidate, subject, feeds))
     except ConversionError as error:
         return Trial(candidate, None, error)
+
+
+def _artifact(
+    converter: Converter, candidate: Candidate, subject: TrainedModel | Artifact, feeds: Calibration | None
+) -> Artifact:
+    if candidate.recipe == PLAIN:
+        return converter.convert(subject, candidate.scheme, feeds)
+    if candidate.scheme == "int8-static" and converter.quantizer is not None:
+        return converter.quantizer(subject, feeds).artifact(candidate.recipe)
+    if candidate.scheme == "int8-dynamic" and converter.dynamic is not None:
+        return converter.dynamic(subject, candidate.recipe)
+    raise ConversionError(f"{converter.name} makes {candidate.scheme} in one way only")

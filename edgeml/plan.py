@@ -22,6 +22,7 @@ from edgeml_runtime.errors import (
 )
 
 FORMATS = ("onnx", "tflite")
+_VNNI = frozenset({"avx_vnni", "avx512_vnni"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +130,24 @@ def plan(
             elif scheme in CALIBRATED and not with_data:
                 left_out.append(LeftOut(name, scheme, "needs data to calibrate on; pass data"))
             else:
-                candidates.append(Candidate(name, scheme, tuple(c.name for c in offer)))
+                recipe = _recipe(device, name, scheme)
+                candidates.append(Candidate(name, scheme, tuple(c.name for c in offer), recipe))
     if not candidates:
         _explain_emptiness(model, device, left_out, unsupported, missing, obstacles)
     return Plan(tuple(candidates), tuple(left_out), hubs)
+
+
+def _recipe(device: DeviceProfile, target: str, scheme: str) -> Recipe:
+    """What the device's instruction set asks for.
+
+    onnxruntime's kernels for AVX2 and AVX-512 without VNNI add pairs of u8 x s8 products in 16 bits
+    (`vpmaddubsw`), where large weights saturate and the answers become others than everywhere else. Weights
+    of 7 bits cannot. Those for SSE, and LiteRT's, widen to 16 bits before they multiply; ARM's add in 32 bits.
+    """
+    features = set(device.isa.features)
+    saturates = device.isa.architecture == "x86_64" and "avx2" in features and not features & _VNNI
+    reduced = saturates and target == "onnx" and scheme in ("int8-static", "int8-dynamic")
+    return Recipe(reduced_range=reduced)
 
 
 def _offers(

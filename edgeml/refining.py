@@ -58,7 +58,7 @@ def refined(
 
     try:
         quantizer = quantizer_of(plan.hubs[tuple(inner)] if inner else gates.model, calibration)
-        found = refine(quantizer, bench, gates, progress)
+        found = refine(quantizer, bench, gates, progress, candidate.recipe)
     except ConversionError:  # which the candidate itself would have told
         return None
     if found is None or found.recipe == candidate.recipe:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeml_converters.model import Artifact, Boundaries, Reduction, TrainedModel
-from edgeml_converters.recipe import Quantizer
+from edgeml_converters.recipe import Quantizer, Recipe
 from edgeml_runtime.signature import Array
 
 Subject = TrainedModel | Artifact
@@ -58,6 +58,8 @@ class Converter:
     convert: Callable[[Any, str, Calibration | None], Artifact]  # (subject, scheme, calibration)
     # Of a subject that takes int8-static: its recipes, after one calibration
     quantizer: Callable[[Any, Calibration | None], Quantizer] | None = None
+    # int8-dynamic of a subject that takes it, by a recipe: where a device asks for a reduced range
+    dynamic: Callable[[Any, Recipe], Artifact] | None = None
     # Of a trained model: by step path why that step has no float32 form; None, or no entry, where it has
     steps: Callable[[TrainedModel], Mapping[str, str | None]] | None = None
 

@@ -6,12 +6,16 @@ import itertools
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from zoo import ZOO
 
+from edgeml.build import build
 from edgeml.devices import load_device
 from edgeml.plan import plan
 from edgeml_converters.intake import describe
+from edgeml_converters.onnx_graph import constants, parse
+from edgeml_converters.recipe import Recipe
 from edgeml_converters.registry import converters
 from edgeml_converters.schemes import CALIBRATED, SCHEMES
 from edgeml_runtime.errors import NothingFitsError, UnknownNameError, UnsupportedModelError
@@ -127,3 +131,27 @@ def test_an_unsupported_step_is_named_before_anything_is_converted(monkeypatch):
     for formats in (("onnx",), ("tflite",), None):
         with pytest.raises(UnsupportedModelError, match=r"^pipeline\.kneighborsclassifier \(KNeighborsC"):
             plan(describe(fitted), PI, wanted_formats=formats)
+
+
+@pytest.mark.parametrize(
+    ("device", "reduced"),
+    [("x86-64-avx2", True), ("x86-64-avx512", False), ("intel-n100", False), ("intel-n5105", False),
+     ("raspberry-pi-4", False), ("raspberry-pi-5", False)],
+)  # fmt: skip
+def test_weights_of_seven_bits_where_pairs_of_products_saturate(device, reduced):
+    planned = plan(model(), load_device(device), wanted_formats=("onnx",))
+    recipes = {c.scheme: c.recipe for c in planned.candidates}
+    assert recipes["int8-static"] == recipes["int8-dynamic"] == Recipe(reduced_range=reduced)
+    assert recipes["float32"] == Recipe()
+
+
+def test_a_reduced_range_is_built():
+    trained = model()
+    planned = plan(trained, load_device("x86-64-avx2"), wanted_formats=("onnx",))
+    rows = {"x": ZOO["logistic-regression-digits"]().x[:100].astype(np.float32)}
+    for candidate in planned.candidates:
+        if candidate.scheme.startswith("int8"):
+            trial = build(candidate, trained, planned, rows)
+            held = constants(parse(trial.artifact.content).graph).values()
+            assert max(np.abs(v.astype(int)).max() for v in held if v.dtype == np.int8) == 64
+            assert candidate.name == f"onnx/{candidate.scheme} (reduced range)"

@@ -45,14 +45,25 @@ def _convert(artifact: Artifact, scheme: str, calibration: Calibration | None) -
         raise ConversionError(f"{scheme} cannot be honoured: {reason}")
     if scheme == "int8-static":
         return static_quantizer(artifact, calibration).artifact(Recipe())
+    if scheme == "int8-dynamic":
+        return _dynamic(artifact, Recipe())
     made = parse(artifact.content)
-    if scheme == "float16":
-        return artifact_of(artifact, made, scheme, half.halve(made))
-    made = simplify(made)
+    return artifact_of(artifact, made, scheme, half.halve(made))
+
+
+def _dynamic(artifact: Artifact, recipe: Recipe) -> Artifact:
+    """int8-dynamic; of the recipe only the reduced range makes a difference."""
+    made = simplify(parse(artifact.content))
     planned = plan(made)
-    check_anything_is_quantized(made, planned, scheme)
-    dynamic.insert(made, weighted_nodes(made, planned), planned.tables, planned.weights_only)
-    return artifact_of(artifact, made, scheme, operators_left_in_float(made))
+    check_anything_is_quantized(made, planned, "int8-dynamic")
+    dynamic.insert(
+        made,
+        weighted_nodes(made, planned),
+        planned.tables,
+        planned.weights_only,
+        reduced_range=recipe.reduced_range,
+    )
+    return artifact_of(artifact, made, "int8-dynamic", operators_left_in_float(made))
 
 
 CONVERTER = Converter(
@@ -64,4 +75,5 @@ CONVERTER = Converter(
     offers=_offers,
     convert=_convert,
     quantizer=static_quantizer,
+    dynamic=_dynamic,
 )

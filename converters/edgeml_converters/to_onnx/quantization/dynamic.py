@@ -2,7 +2,8 @@
 
 The range of an input is that of the whole batch, as DynamicQuantizeLinear defines it: a row's result depends
 a little on the rows beside it. Matrix products take int8 weights; onnxruntime's ConvInteger takes uint8 only,
-so a kernel is stored shifted by 128. Scales are those of the output channels in both.
+so a kernel is stored shifted by 128. Scales are those of the output channels in both. A reduced range
+concerns matrix products alone: only u8 x s8 products saturate (`qdq`), u8 x u8 are added in 32 bits.
 """
 
 from __future__ import annotations
@@ -13,13 +14,26 @@ import numpy as np
 
 from edgeml_converters.onnx_graph import FLOAT, Rewriter, constants
 from edgeml_converters.to_onnx.quantization.plan import axis_of_channels
-from edgeml_converters.to_onnx.quantization.qdq import look_up, narrow_weights, quantized_weights
+from edgeml_converters.to_onnx.quantization.qdq import (
+    FULL,
+    REDUCED,
+    look_up,
+    narrow_weights,
+    quantized_weights,
+)
 from edgeml_runtime.signature import Array
 
 _SHIFT = 128
 
 
-def insert(model: Any, targets: frozenset[str], tables: frozenset[str], weights_only: frozenset[str]) -> None:
+def insert(
+    model: Any,
+    targets: frozenset[str],
+    tables: frozenset[str],
+    weights_only: frozenset[str],
+    *,
+    reduced_range: bool,
+) -> None:
     """Rewrite a simplified graph in place; the sets hold outputs[0] of nodes."""
     graph = model.graph
     known = constants(graph)
@@ -34,7 +48,7 @@ def insert(model: Any, targets: frozenset[str], tables: frozenset[str], weights_
         elif key in targets:
             if node.input[0] not in inputs:
                 inputs[node.input[0]] = _quantized_input(out, node.input[0])
-            _product(out, node, inputs[node.input[0]], known)
+            _product(out, node, inputs[node.input[0]], known, REDUCED if reduced_range else FULL)
         else:
             out.nodes.append(node)
     out.finish(graph)
@@ -49,10 +63,12 @@ def _quantized_input(out: Rewriter, name: str) -> tuple[str, str, str]:
     return made
 
 
-def _product(out: Rewriter, node: Any, x: tuple[str, str, str], known: dict[str, Array]) -> None:
+def _product(
+    out: Rewriter, node: Any, x: tuple[str, str, str], known: dict[str, Array], largest: int
+) -> None:
     weights, is_conv = known[node.input[1]], node.op_type == "Conv"
     axis = axis_of_channels(node) if is_conv or weights.ndim == 2 else None
-    stored, scales = quantized_weights(weights, axis)
+    stored, scales = quantized_weights(weights, axis, limit=FULL if is_conv else largest)
     if is_conv:
         stored = (stored.astype(np.int16) + _SHIFT).astype(np.uint8)
         zero_point = np.asarray(_SHIFT, np.uint8)

@@ -6,9 +6,8 @@ operator between them into integer kernels.
 
 Activations are stored as uint8: on ARM, onnxruntime runs u8 x s8 and s8 x s8 with the same kernels; on x86 it
 turns int8 activations into uint8 when it loads a file, but not those that several operators read, and what
-touches both kinds then stays in float. No range is reduced: x86 without VNNI adds pairs of u8 x s8 products
-in 16 bits, which may saturate; a recipe's reduced range, or the session option `session.x64quantprecision`,
-prevents it.
+touches both kinds then stays in float. x86 without VNNI adds pairs of u8 x s8 products in 16 bits, which may
+saturate: with a recipe's reduced range they cannot.
 https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
 """
 
@@ -29,8 +28,9 @@ from edgeml_converters.to_onnx.quantization.plan import (
 )
 from edgeml_runtime.signature import Array
 
-_LARGEST = 127
-_LARGEST_REDUCED = 64  # two products with 255 stay within 16 bits
+# Largest magnitude of a stored weight.
+FULL = 127
+REDUCED = 64  # two products with 255 stay within 16 bits
 _BIAS_LIMIT = float(1 << 30)
 _TINY = 1e-30  # no scale below: its reciprocal must stay far from float32's end
 
@@ -52,7 +52,7 @@ def scale_of(seen: Range) -> Scale:
 
 
 def quantized_weights(
-    weights: Array, axis: int | None, floor: Array | None = None, limit: int = _LARGEST
+    weights: Array, axis: int | None, floor: Array | None = None, limit: int = FULL
 ) -> tuple[Array, Array]:
     """int8 values and float32 scales: one for each place on `axis`, or a scalar where that is None.
 
@@ -217,4 +217,4 @@ def narrow_weights(out: Rewriter, node: Any, weights: Array) -> None:
 
 def insert(model: Any, plan: Plan, scales: dict[str, Scale], *, reduced_range: bool) -> None:
     """Rewrite the graph in place; `reduced_range`: weights of 7 bits."""
-    _Writer(model, plan, scales, _LARGEST_REDUCED if reduced_range else _LARGEST).write()
+    _Writer(model, plan, scales, REDUCED if reduced_range else FULL).write()
