@@ -17,6 +17,7 @@ from edgeml.emulation.commands import remove, setup
 from edgeml.emulation.on_commands import bench, run, verify
 from edgeml.latency.commands import calibrate, estimate_command
 from edgeml.progress import ProgressLine
+from edgeml.tune_command import tune
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -93,6 +94,9 @@ _trust_option = click.option("--trust-pickle", is_flag=True, help="Load a pickle
     callback=_names,
     help="Targets on which the chosen one's golden vectors must hold: devices, cores, all; comma-separated.",
 )
+@click.option(
+    "--tune", "tuned", is_flag=True, help="Also tune what is chosen, where the device is this machine."
+)
 @click.option("--seed", default=0, show_default=True, help="Of the split into calibration and judging rows.")
 @_trust_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Default: MODEL.edgeml, here.")
@@ -107,6 +111,7 @@ def compile_command(
     schemes: tuple[str, ...] | None,
     objective: str,
     verify_on: tuple[str, ...] | None,
+    tuned: bool,
     seed: int,
     trust_pickle: bool,
     output: Path | None,
@@ -142,6 +147,7 @@ def compile_command(
             seed=seed,
             trust_pickle=trust_pickle,
             verify_on=verify_on,
+            tune=tuned,
             progress=progress,
             announce=None if as_json else partial(_announce, profile),
         )
@@ -157,7 +163,7 @@ def compile_command(
     return 0 if written is not None else NothingFitsError.exit_code
 
 
-for _command in (run, bench, verify):
+for _command in (run, bench, verify, tune):
     cli.add_command(_command)
 
 

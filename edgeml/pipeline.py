@@ -13,7 +13,7 @@ from edgeml.build import build
 from edgeml.choose import OBJECTIVES, Choice, Explanation, choose
 from edgeml.coverage import Coverage, coverage
 from edgeml.data import Split, calibration_feeds, check_data, digest, read_data, split, synthetic
-from edgeml.devices import DeviceProfile, load_device
+from edgeml.devices import DeviceProfile, is_host, load_device
 from edgeml.isa_gate import verification_targets, verify_winners
 from edgeml.judge import Outcome, judge
 from edgeml.minimal_case import minimal_case
@@ -22,6 +22,8 @@ from edgeml.plan import Candidate, LeftOut, Plan, check_names, plan
 from edgeml.quality import Gates
 from edgeml.reference import Reference, consult, read_targets
 from edgeml.refining import needs_refining, refined
+from edgeml.tune import Tuned, tuned_content
+from edgeml.tune import tune as tune_bundle
 from edgeml_converters.intake import describe, load_model
 from edgeml_converters.model import Data, TrainedModel
 from edgeml_converters.registry import Calibration, converters
@@ -53,6 +55,7 @@ class Result:
     left_out: tuple[LeftOut, ...]
     outcomes: tuple[Outcome, ...]
     choice: Choice
+    tuned: Tuned | None = None
 
     @property
     def chosen(self) -> Outcome | None:
@@ -69,7 +72,8 @@ class Result:
         chosen = self.choice.chosen
         if chosen is None or chosen.bundle is None:
             raise NothingFitsError(self.explanation.summary if self.explanation else "nothing fits")
-        return with_verdicts(chosen.bundle, chosen.verdicts)
+        content = with_verdicts(chosen.bundle, chosen.verdicts)
+        return content if self.tuned is None else tuned_content(content, self.tuned)
 
     def save(self, path: str | Path) -> Path:
         """Write the winner's bundle, whole or not at all; raises NothingFitsError or InputError."""
@@ -107,6 +111,7 @@ def compile(
     seed: int = 0,
     trust_pickle: bool = False,
     verify_on: str | Sequence[str] | None = None,
+    tune: bool = False,
     progress: Progress | None = None,
     announce: Callable[[Coverage], None] | None = None,
 ) -> Result:
@@ -117,7 +122,8 @@ def compile(
     disjoint parts); without it, calibrated schemes are left out and parity is judged on synthetic rows.
     objective: what to minimise among the candidates that fit, "latency" (measured on this host), "size" or
     "memory". verify_on: targets as `edgeml verify --on` names them, on which the golden vectors of what is
-    chosen must hold. announce: called with what every step and format is taken for, before anything is built.
+    chosen must hold. tune: also find the engine's fastest options for it (`edgeml.tune`), where the device is
+    this machine. announce: called with what every step and format is taken for, before anything is built.
 
     Raises the errors of `edgeml_runtime.errors`; a candidate that cannot be built, or that does not fit, is
     not an error but an Outcome.
@@ -131,6 +137,11 @@ def compile(
     check_names(formats, schemes)  # before a framework is loaded to read the model
     profile = device if isinstance(device, DeviceProfile) else load_device(device)
     targets = verification_targets(verify_on)
+    if tune and not is_host(profile):
+        raise InputError(
+            f"tuning measures on the device itself, and this machine is not {profile.name}: run "
+            "`edgeml tune` on the bundle there"
+        )
 
     report("reading the model", 0, 0)
     trained = _describe(model, name, trust_pickle=trust_pickle)
@@ -182,6 +193,7 @@ def compile(
     _raise_if_none_built(outcomes)
     pick = partial(choose, objective=objective, host_tells=profile.kind == "linux")
     outcomes = verify_winners(outcomes, pick, targets, report)
+    choice = pick(outcomes)
     return Result(
         model=trained,
         coverage=covered,
@@ -192,8 +204,14 @@ def compile(
         split=rows,
         left_out=planned.left_out,
         outcomes=tuple(outcomes),
-        choice=pick(outcomes),
+        choice=choice,
+        tuned=_tuned(choice, report) if tune else None,
     )
+
+
+def _tuned(choice: Choice, report: Progress) -> Tuned | None:
+    chosen = choice.chosen
+    return None if chosen is None or chosen.bundle is None else tune_bundle(chosen.bundle, progress=report)
 
 
 def _describe(model: Any, name: str | None, *, trust_pickle: bool) -> TrainedModel:

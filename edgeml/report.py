@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgeml.devices import notes
 from edgeml.fits import engine_fits
+from edgeml.tune import tuned_lines
 from edgeml_converters.recipe import PLAIN
 from edgeml_runtime.cli import describe_verdict, printable
 from edgeml_runtime.codec import encode
@@ -57,6 +58,7 @@ def result_document(result: Result) -> dict[str, Any]:
         "left_out": [encode(o) for o in result.left_out],
         "fits": encode(engine_fits(result.device)),
         "explanation": encode(result.explanation),
+        "tuned": encode(result.tuned),
     }
 
 
@@ -166,6 +168,8 @@ def print_result(result: Result, console: Console) -> None:
         _say(console, f"  {describe_verdict(verdict)}")
     for operator in chosen.artifact.float_operators if chosen.artifact else ():
         _say(console, f"  in float: {operator.count} x {operator.operator}: {operator.reason}")
+    for text in () if result.tuned is None else tuned_lines(result.tuned):
+        _say(console, text)
     flips = chosen.parity.flips if chosen.parity else ()
     for flip in flips[:FLIPS_SHOWN]:
         _say(console, f"  {_flip(flip)}")
