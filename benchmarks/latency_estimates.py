@@ -1,7 +1,8 @@
 """How good estimates of latency are on boards left out of the fit, from the project's published latencies.
 
-    python benchmarks/latency_estimates.py            prints the table of docs/latency-estimates.md
-    python benchmarks/latency_estimates.py --write    fits everything and writes
+    python benchmarks/latency_estimates.py                  prints the table of docs/latency-estimates.md
+    python benchmarks/latency_estimates.py --calibration    errors after measuring one to six networks
+    python benchmarks/latency_estimates.py --write          fits everything and writes
     devices/latency/coefficients.csv
 
 A board is left out of everything: of its core's fit, of the library's shape, of the interval. "New
@@ -12,17 +13,20 @@ Intervals are made from those.
 from __future__ import annotations
 
 import argparse
+from collections import defaultdict
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, product
 
 import numpy as np
 
 from edgeml.latency import transfer
+from edgeml.latency.calibration import MOST, refit
 from edgeml.latency.fit import DTYPES, fit
 from edgeml.latency.intervals import COVERAGE, covered, transfer_deviation, transfer_quantile
 from edgeml.latency.lines import dumps
+from edgeml.latency.model import cycles, shape
 from edgeml.latency.published import ALL, MICROCONTROLLER, ONE, Published, folder, load_published
-from edgeml.latency.validation import LeftOut, left_out
+from edgeml.latency.validation import FAMILIES, LeftOut, family, left_out
 from edgeml_runtime.files import write_atomically
 
 MODES = {ONE: "one thread", ALL: "all cores", MICROCONTROLLER: "microcontroller"}
@@ -31,8 +35,13 @@ MODES = {ONE: "one thread", ALL: "all cores", MICROCONTROLLER: "microcontroller"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--write", action="store_true", help="write devices/latency/coefficients.csv")
+    parser.add_argument("--calibration", action="store_true", help="only what a calibration is worth")
     rows = load_published()
-    if parser.parse_args().write:
+    arguments = parser.parse_args()
+    if arguments.calibration:
+        print_calibrations(rows)
+        return
+    if arguments.write:
         path = folder() / "coefficients.csv"
         lines = fit(rows)
         write_atomically(path, dumps(lines).encode())
@@ -108,6 +117,43 @@ def print_transfers(rows: Published) -> None:
                     f"{name:16} {dtype:8} library {kind:25} {len(cells):3} {error:7.1%} "
                     f"x{factor:.2f} {share:6.1%}"
                 )
+
+
+def print_calibrations(rows: Published) -> None:
+    """Boards left out, calibrated with networks drawn from their own rows, tested on other families."""
+    errors: dict[tuple[str, bool, int], list[np.ndarray]] = defaultdict(list)
+    random = np.random.default_rng(0)
+    for mode, dtype in product((ONE, ALL), DTYPES):
+        part = rows.at((rows.mode == mode) & (rows.dtype == dtype))
+        for board in np.unique(part.board):
+            rest, own = part.at(part.board != board), part.at(part.board == board)
+            common = shape(rest, cycles(rest, memory=False))
+            for variant in np.unique(own.variant):
+                tested = own.at(own.variant == variant)
+                kinds = np.array([family(name) for name in tested.network])
+                if len(set(kinds)) < 5:
+                    continue
+                same, others = rest.at(rest.variant == variant), rest.at(rest.variant != variant)
+                priors = {False: shape(others, cycles(others, memory=False))}
+                if len(set(same.network)) >= FAMILIES:
+                    priors[True] = shape(same, cycles(same, memory=False), common)
+                for networks, _ in product(range(1, MOST + 1), range(6)):
+                    chosen = random.permutation(len(kinds))[:networks]
+                    new = ~np.isin(kinds, kinds[chosen])
+                    for known, prior in priors.items() if new.any() else ():
+                        cost = cycles(tested, memory=False)
+                        fitted = refit(tested.costs[chosen], cost[chosen], prior)
+                        errors[mode, known, networks].append(np.log(tested.costs[new] @ fitted / cost[new]))
+    print("networks measured on the board, of another family than the tested ones: median error, 90% within")
+    for mode, known in product((ONE, ALL), (True, False)):
+        where = "elsewhere" if known else "nowhere"
+        for networks in range(1, MOST + 1):
+            found = errors[mode, known, networks]
+            factor = np.exp(np.quantile(np.abs(np.concatenate(found)), COVERAGE))
+            print(
+                f"{MODES[mode]:12} library published {where:9} {networks} "
+                f"{np.median(absolute(found)):6.1%} x{factor:.2f}"
+            )
 
 
 if __name__ == "__main__":
