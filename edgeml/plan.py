@@ -142,7 +142,7 @@ def _recipe(device: DeviceProfile, target: str, scheme: str) -> Recipe:
 
     onnxruntime's kernels for AVX2 and AVX-512 without VNNI add pairs of u8 x s8 products in 16 bits
     (`vpmaddubsw`), where large weights saturate and the answers become others than everywhere else. Weights
-    of 7 bits cannot. Those for SSE, and LiteRT's, widen to 16 bits before they multiply; ARM's add in 32 bits.
+    of 7 bits cannot. Those for SSE, and LiteRT's, widen to 16 bits before they multiply, ARM's add in 32.
     """
     features = set(device.isa.features)
     saturates = device.isa.architecture == "x86_64" and "avx2" in features and not features & _VNNI

@@ -13,7 +13,11 @@ from edgeml_runtime.manifest import FloatOperator
 Calibrator = Literal["min-max", "percentile", "entropy"]
 CALIBRATORS: tuple[Calibrator, ...] = get_args(Calibrator)
 
+# They move values between representations and compute nothing.
+CONVERSIONS = ("QUANTIZE", "DEQUANTIZE", "QuantizeLinear", "DequantizeLinear")
 _RETURNED = "in integers it spoils the answers"
+_BESIDE = "stands beside operators that are kept in float"
+_CONVERTS = "converts values around operators that are kept in float"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +54,28 @@ class Recipe:
 PLAIN = Recipe()
 
 
-def explained(left: Sequence[FloatOperator], recipe: Recipe) -> tuple[FloatOperator, ...]:
-    """Operators left in float, those that the recipe keeps there with that as their reason."""
+def explained(
+    left: Sequence[FloatOperator], recipe: Recipe, plain: Sequence[FloatOperator]
+) -> tuple[FloatOperator, ...]:
+    """Operators of a recipe's file that compute in float, each with what left it there.
+
+    left: all of them, conversions to and from integers included. plain: those that no recipe concerns, with
+    the reasons that they have without it.
+    """
+    if not recipe.in_float:
+        return tuple(plain)
     kept = Counter(name.partition(" ")[2] for name in recipe.in_float)
-    found = [FloatOperator(kind, count, _RETURNED) for kind, count in kept.items()]
+    rest: Counter[str] = Counter()
     for operator in left:
-        taken = min(operator.count, kept[operator.operator])
-        kept[operator.operator] -= taken
-        if operator.count > taken:
-            found.append(FloatOperator(operator.operator, operator.count - taken, operator.reason))
+        rest[operator.operator] += operator.count
+    rest -= kept
+    found = [FloatOperator(kind, count, _RETURNED) for kind, count in kept.items()]
+    for operator in plain:
+        count = min(operator.count, rest[operator.operator])
+        rest[operator.operator] -= count
+        found += [FloatOperator(operator.operator, count, operator.reason)] if count else []
+    for kind, count in (+rest).items():
+        found.append(FloatOperator(kind, count, _CONVERTS if kind in CONVERSIONS else _BESIDE))
     return tuple(sorted(found, key=lambda o: (o.operator, o.reason)))
 
 

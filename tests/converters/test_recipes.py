@@ -106,10 +106,22 @@ def test_a_recipe_says_what_it_is():
 
 
 def test_operators_kept_in_float_say_so():
-    left = (FloatOperator("CONV_2D", 3, "no kernel"), FloatOperator("SOFTMAX", 1, "no kernel"))
-    found = explained(left, Recipe(in_float=("0 CONV_2D", "4 CONV_2D")))
-    assert [(o.operator, o.count) for o in found] == [("CONV_2D", 2), ("CONV_2D", 1), ("SOFTMAX", 1)]
-    assert found[0].reason == "in integers it spoils the answers"
+    left = (
+        FloatOperator("CONV_2D", 4, "float"),
+        FloatOperator("SOFTMAX", 1, "float"),
+        FloatOperator("RELU", 1, "float"),
+        FloatOperator("DEQUANTIZE", 2, "float"),
+    )
+    plain = (FloatOperator("CONV_2D", 1, "no kernel"), FloatOperator("SOFTMAX", 1, "no kernel"))
+    found = explained(left, Recipe(in_float=("0 CONV_2D", "4 CONV_2D")), plain)
+    assert [(o.operator, o.count, o.reason) for o in found] == [
+        ("CONV_2D", 2, "in integers it spoils the answers"),
+        ("CONV_2D", 1, "no kernel"),
+        ("CONV_2D", 1, "stands beside operators that are kept in float"),
+        ("DEQUANTIZE", 2, "converts values around operators that are kept in float"),
+        ("RELU", 1, "stands beside operators that are kept in float"),
+        ("SOFTMAX", 1, "no kernel"),
+    ]
 
 
 def unequal_network():
@@ -218,8 +230,13 @@ class TestUnequalChannels:
         convolutions = [o.name for o in quantizer.operators if "CONV" in o.kind.upper()]
         artifact = quantizer.artifact(Recipe(in_float=tuple(convolutions[:2])))
         assert error(described, x, artifact) < 0.02
-        reasons = {o.reason for o in artifact.float_operators}
-        assert "in integers it spoils the answers" in reasons
+        plain = {o.operator for o in quantizer.artifact(PLAIN).float_operators}
+        reasons = {o.operator: o.reason for o in artifact.float_operators}
+        for operator, reason in reasons.items():
+            assert operator in plain or reason.endswith(("spoils the answers", "kept in float"))
+        assert "in integers it spoils the answers" in reasons.values()
+        if target == "onnx":
+            assert reasons["Relu"] == "stands beside operators that are kept in float"
 
     @pytest.mark.parametrize("target", ["onnx", "tflite"])
     def test_every_recipe_runs_and_is_the_same_again(self, unequal, target):

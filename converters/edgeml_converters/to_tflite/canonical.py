@@ -188,15 +188,25 @@ def _operators(model: Model) -> Iterator[tuple[str, list[Any], list[Any]]]:
 
 def operators_in_float(model: Model) -> tuple[FloatOperator, ...]:
     """Operators of a statically quantized file with a float32 operand or result."""
-    float32 = _schema().TensorType.FLOAT32
-    counts = Counter(
-        name
-        for name, inputs, outputs in _operators(model)
-        if name not in BOUNDARY_OPERATORS
-        and any(t is not None and t.type == float32 for t in (*inputs, *outputs))
-    )
+    counts = {name: n for name, n in _with_float(model).items() if name not in BOUNDARY_OPERATORS}
     reason = "TFLite has no integer kernel for it with these operands"
     return tuple(FloatOperator(name, counts[name], reason) for name in sorted(counts))
+
+
+def conversions(model: Model) -> tuple[FloatOperator, ...]:
+    """Conversions between integers and float32 in a statically quantized file."""
+    reason = "converts values between integers and floats"
+    counts = _with_float(model)
+    return tuple(FloatOperator(name, counts[name], reason) for name in BOUNDARY_OPERATORS if counts[name])
+
+
+def _with_float(model: Model) -> Counter[str]:
+    float32 = _schema().TensorType.FLOAT32
+    return Counter(
+        name
+        for name, inputs, outputs in _operators(model)
+        if any(t is not None and t.type == float32 for t in (*inputs, *outputs))
+    )
 
 
 def weights_in_float(model: Model) -> tuple[tuple[FloatOperator, ...], int]:

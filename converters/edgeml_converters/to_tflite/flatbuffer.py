@@ -108,8 +108,17 @@ class TfliteQuantizer:
             if recipe.corrected_bias:
                 content = correct_bias(calibrated, content)
             artifact = _artifact(self.frozen, "int8-static", content)
-        left = explained(artifact.float_operators, recipe)
-        return _with_lifted(replace(artifact, float_operators=left), self.lifted)
+        if recipe.in_float:
+            left = (*artifact.float_operators, *canonical.conversions(canonical.parse(artifact.content)))
+            artifact = replace(artifact, float_operators=explained(left, recipe, self._plain_floats))
+        return _with_lifted(artifact, self.lifted)
+
+    @functools.cached_property
+    def _plain_floats(self) -> tuple[FloatOperator, ...]:
+        with quiet():
+            plain = canonical.parse(self.calibrated.quantize(Recipe()))
+            canonical.argmax_in_int8(plain)
+        return (*canonical.operators_in_float(plain), *canonical.conversions(plain))
 
 
 def _left_in_float(artifact: Artifact, lifted: Mapping[str, Lifted]) -> bool:

@@ -15,26 +15,15 @@ _AFTER = "stands after the last quantized operator, on the way to float32 output
 _NO_KERNEL = "onnxruntime has no int8 kernel for it"
 _WEIGHTS_ONLY = "onnxruntime has no int8 kernel for it; its weights are int8"
 _DYNAMIC = "int8-dynamic computes matrix products and convolutions in int8, everything else in float"
+_EDGE = "converts values between integers and floats"
 _BETWEEN = "its inputs or its output are not int8"
 
 
 def operators_left_in_float(model: Any) -> tuple[FloatOperator, ...]:
     """Operators of a QDQ or dynamically quantized ModelProto that compute in float, counted by reason."""
     graph = model.graph
-    made, read, known = producers(graph), readers(graph), constants(graph)
-    seen = types(model)
-    plumbing = _rescaling(graph, read, known)
-    left = []
-    integers = set()
-    for node in graph.node:
-        if node.op_type in _EDGES or _is_integer_operator(node) or node.output[0] in plumbing:
-            integers.add(node.output[0])
-        elif not _touches_float(node, seen):
-            continue
-        elif _between_edges(node, made, read, known, seen):
-            integers.add(node.output[0])
-        elif node.op_type != "Identity":
-            left.append(node)
+    made, known = producers(graph), constants(graph)
+    left, integers = _divided(model)
     dynamic = any(node.op_type == "DynamicQuantizeLinear" for node in graph.node)
     upstream = _reached(graph.node, integers, forward=True)
     downstream = _reached(list(reversed(graph.node)), integers, forward=False)
@@ -53,6 +42,42 @@ def operators_left_in_float(model: Any) -> tuple[FloatOperator, ...]:
             reason = _BETWEEN if node.op_type in INTEGER_KERNELS else _NO_KERNEL
         counts[kind(node), reason] += 1
     return tuple(FloatOperator(op, count, reason) for (op, reason), count in sorted(counts.items()))
+
+
+def conversions(model: Any) -> tuple[FloatOperator, ...]:
+    """QuantizeLinear and DequantizeLinear of a QDQ ModelProto beside operators that compute in float."""
+    made, read, known = producers(model.graph), readers(model.graph), constants(model.graph)
+    floats = {node.output[0] for node in _divided(model)[0]}
+    counts: Counter[str] = Counter()
+    for node in model.graph.node:
+        if node.op_type == "QuantizeLinear":
+            beside = [made.get(node.input[0])]
+        elif node.op_type == "DequantizeLinear" and node.input[0] not in known:
+            beside = read.get(node.output[0], [])
+        else:
+            continue
+        counts[node.op_type] += any(other is not None and other.output[0] in floats for other in beside)
+    return tuple(FloatOperator(op, count, _EDGE) for op, count in sorted((+counts).items()))
+
+
+def _divided(model: Any) -> tuple[list[Any], set[str]]:
+    """Nodes that compute in float, and outputs[0] of those that do not."""
+    graph = model.graph
+    made, read, known = producers(graph), readers(graph), constants(graph)
+    seen = types(model)
+    plumbing = _rescaling(graph, read, known)
+    left = []
+    integers = set()
+    for node in graph.node:
+        if node.op_type in _EDGES or _is_integer_operator(node) or node.output[0] in plumbing:
+            integers.add(node.output[0])
+        elif not _touches_float(node, seen):
+            continue
+        elif _between_edges(node, made, read, known, seen):
+            integers.add(node.output[0])
+        elif node.op_type != "Identity":
+            left.append(node)
+    return left, integers
 
 
 def _is_integer_operator(node: Any) -> bool:

@@ -21,7 +21,7 @@ from edgeml_converters.to_onnx.quantization.bias import correct_biases
 from edgeml_converters.to_onnx.quantization.coverage import PRODUCTS
 from edgeml_converters.to_onnx.quantization.cross_layer import equalized, pairs
 from edgeml_converters.to_onnx.quantization.equalize import equalize
-from edgeml_converters.to_onnx.quantization.float_operators import operators_left_in_float
+from edgeml_converters.to_onnx.quantization.float_operators import conversions, operators_left_in_float
 from edgeml_converters.to_onnx.quantization.plan import Plan, plan, weighted_nodes
 from edgeml_converters.to_onnx.quantization.simplify import simplify
 from edgeml_runtime.errors import ConversionError
@@ -76,9 +76,14 @@ class OnnxQuantizer:
             known = ", ".join(named)
             raise ConversionError(f"no operator {unknown[0]!r} to keep in float; there are {known}")
         made = (self._equalized if recipe.equalized else self)._quantized(recipe)
-        return artifact_of(
-            self.original, made, "int8-static", explained(operators_left_in_float(made), recipe)
-        )
+        return artifact_of(self.original, made, "int8-static", self._left(made, recipe))
+
+    def _left(self, made: Any, recipe: Recipe) -> tuple[FloatOperator, ...]:
+        if not recipe.in_float:
+            return operators_left_in_float(made)
+        before = self._quantized(Recipe())
+        plain = (*operators_left_in_float(before), *conversions(before))
+        return explained((*operators_left_in_float(made), *conversions(made)), recipe, plain)
 
     def _quantized(self, recipe: Recipe) -> Any:
         named = self._named()
