@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from edgeml.devices import notes
@@ -101,7 +102,8 @@ def _refinement_lines(outcome: Outcome) -> Iterator[str]:
     if refinement is None:
         return
     errors = dict(refinement.errors)
-    plain, best = errors.get(PLAIN), min(errors.values())
+    plain = errors.get(replace(PLAIN, reduced_range=refinement.recipe.reduced_range))
+    best = min(errors.values())
     if plain is not None:
         yield f"relative error on the calibration rows: {plain:.3g} plain, {best:.3g} with the best ranges"
     returned = refinement.recipe.in_float

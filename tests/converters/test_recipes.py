@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from broken_networks import unequal_channels
 from conftest import require_module
 
 from edgeml_converters.channel_scales import factors
@@ -124,44 +125,13 @@ def test_operators_kept_in_float_say_so():
     ]
 
 
-def unequal_network():
-    """A trained convolution net whose first layer's channels were given scales a hundred thousand apart.
-
-    The layer after it takes them back, so that the answers are the same.
-    """
-    import keras
-    from sklearn.datasets import load_digits
-
-    keras.utils.set_random_seed(0)
-    x, y = load_digits(return_X_y=True)
-    x = (x / 16).reshape(-1, 8, 8, 1).astype(np.float32)
-    model = keras.Sequential(
-        [
-            keras.layers.Input((8, 8, 1)),
-            keras.layers.Conv2D(8, 3, activation="relu"),
-            keras.layers.DepthwiseConv2D(3, activation="relu"),
-            keras.layers.Conv2D(16, 1, activation="relu"),
-            keras.layers.Flatten(),
-            keras.layers.Dense(10),
-        ]
-    )
-    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    model.fit(x, y, epochs=8, verbose=0)
-    scales = np.logspace(-2.5, 2.5, 8).astype(np.float32)
-    kernel, bias = model.layers[0].get_weights()
-    model.layers[0].set_weights([kernel * scales, bias * scales])
-    kernel, bias = model.layers[1].get_weights()
-    model.layers[1].set_weights([kernel / scales[:, None], bias])
-    return model, x
-
-
 @pytest.fixture(scope="module")
 def unequal():
     require_module("tensorflow", "ai_edge_litert", "onnxruntime", "tf2onnx")
     from edgeml_converters.intake import describe
     from edgeml_converters.registry import routes
 
-    model, x = unequal_network()
+    model, x, _ = unequal_channels()
     described = describe(model, "unequal")
     (name,) = (spec.name for spec in described.signature.inputs)
     made = {}
