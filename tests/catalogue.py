@@ -170,7 +170,7 @@ def rows(formats: Sequence[str] = FORMATS) -> list[Row]:
     for kind, methods in sorted(proven().items()):
         for method, names in methods.items():
             package = type(_last(described(names[0]).model)).__module__.partition(".")[0]
-            if package == "sklearn" and kind not in listed:
+            if package not in _SECTIONS or (package == "sklearn" and kind not in listed):
                 continue
             largest = {f: max(differences(name, f)[method] for name in names) for f in formats}
             found.append(Row(kind, method, package, len(names), largest))

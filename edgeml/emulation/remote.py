@@ -9,6 +9,7 @@ import json
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 from pathlib import Path
 
 from edgeml.emulation.cpuinfo import display_name
@@ -75,7 +76,7 @@ def bench_on(
                 f"--{option} is for measuring time on this machine; instructions are counted for one row and "
                 f"one thread"
             )
-    return count_command(
+    exit_code = count_command(
         given.bundle,
         targets,
         engine=given.engine,
@@ -83,6 +84,21 @@ def bench_on(
         max_increase=max_increase,
         as_json=given.json,
     )
+    if not counting and not given.json:
+        for line in _estimates(given.bundle, targets):
+            print(line)
+    return exit_code
+
+
+def _estimates(paths: Sequence[Path], targets: Sequence[Target]) -> Iterator[str]:
+    """Who asked for times is told what is known of them: an estimate, or why there is none."""
+    from edgeml.latency.bundles import estimate_bundle
+
+    for path, target in product(paths, targets):
+        if target.profile is not None and target.profile.name == target.name:  # a board, not a bare core
+            bundle = read_bundle(path)
+            found = estimate_bundle(bundle, target.profile).describe()
+            yield printable(f"latency of {bundle.manifest.name} on {target.name}: {found}")
 
 
 def matrix_lines(matrix: Matrix) -> Iterator[str]:
