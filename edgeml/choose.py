@@ -72,9 +72,17 @@ class Choice:
     passed_over: tuple[PassedOver, ...] = ()
 
 
-def choose(outcomes: Sequence[Outcome], objective: str, *, host_tells: bool = True) -> Choice:
+def choose(
+    outcomes: Sequence[Outcome],
+    objective: str,
+    *,
+    host_tells: bool = True,
+    as_fast: frozenset[str] = frozenset(),
+) -> Choice:
     """The best outcome that fits; raises UnknownNameError for an objective that does not exist.
 
+    as_fast: names of those that a run-off could not tell from the fastest, in place of the latencies that
+    were measured one after the other.
     host_tells: whether what is fast here is fast on the device. It is not on a microcontroller, which has
     other kernels and no operating system: there integers come first, then the smallest file.
     """
@@ -88,7 +96,8 @@ def choose(outcomes: Sequence[Outcome], objective: str, *, host_tells: bool = Tr
     if fitting:
         fastest = min(o.latency_ms or 0.0 for o in fitting)
         usable = [o for o in fitting if (o.latency_ms or 0.0) <= TOO_SLOW * fastest]
-        chosen = _best(usable, objective)
+        finalists = [o for o in usable if objective == "latency" and o.candidate.name in as_fast]
+        chosen = min(finalists, key=_by_size) if finalists else _best(usable, objective)
         slow = [o for o in fitting if o not in usable and _cost(o, objective) < _cost(chosen, objective)]
         return Choice(chosen, front, None, tuple(_passed_over(o, fastest, objective) for o in slow))
     return Choice(None, front, _explain(outcomes))

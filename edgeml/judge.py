@@ -21,6 +21,7 @@ from edgeml.parity import MinimalCase, Parity
 from edgeml.plan import Candidate
 from edgeml.quality import Accuracy, Gates, answers, limit_verdict, quality_of
 from edgeml_converters.model import Artifact
+from edgeml_converters.to_tflite.float_edges import with_float_edges
 from edgeml_runtime.bench import Measurement, percentile_ns
 from edgeml_runtime.bundle import Bundle
 from edgeml_runtime.errors import ConversionError, EdgeMLError, EngineError
@@ -65,9 +66,9 @@ class Outcome:
 
 def judge(trial: Trial, gates: Gates, provenance: Provenance) -> Outcome:
     """Every verdict on a trial; an artifact that an engine refuses or crashes on is a failed outcome."""
-    artifact = trial.artifact
-    if artifact is None:
+    if trial.artifact is None:
         return Outcome(trial.candidate, "failed", error=trial.error)
+    artifact = with_float_edges(trial.artifact) if gates.device.kind == "linux" else trial.artifact
     try:
         bundle = bundle_of(
             artifact,

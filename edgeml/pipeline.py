@@ -22,6 +22,7 @@ from edgeml.plan import Candidate, LeftOut, Plan, check_names, plan
 from edgeml.quality import Gates
 from edgeml.reference import Reference, consult, read_targets
 from edgeml.refining import needs_refining, refined
+from edgeml.runoff import RunOff, run_off
 from edgeml.tune import Tuned, tuned_content
 from edgeml.tune import tune as tune_bundle
 from edgeml_converters.intake import describe, load_model
@@ -55,6 +56,7 @@ class Result:
     left_out: tuple[LeftOut, ...]
     outcomes: tuple[Outcome, ...]
     choice: Choice
+    run_off: RunOff | None = None
     tuned: Tuned | None = None
 
     @property
@@ -191,7 +193,10 @@ def compile(
             outcomes += [] if better is None else [better]
     report("choosing", len(outcomes), len(outcomes))
     _raise_if_none_built(outcomes)
-    pick = partial(choose, objective=objective, host_tells=profile.kind == "linux")
+    here = profile.kind == "linux"
+    found = run_off(outcomes, report) if here and objective == "latency" else None
+    as_fast = frozenset(() if found is None else found.equal)
+    pick = partial(choose, objective=objective, host_tells=here, as_fast=as_fast)
     outcomes = verify_winners(outcomes, pick, targets, report)
     choice = pick(outcomes)
     return Result(
@@ -205,6 +210,7 @@ def compile(
         left_out=planned.left_out,
         outcomes=tuple(outcomes),
         choice=choice,
+        run_off=found,
         tuned=_tuned(choice, report) if tune else None,
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgeml.devices import notes
 from edgeml.fits import engine_fits
+from edgeml.runoff import run_off_lines
 from edgeml.tune import tuned_lines
 from edgeml_converters.recipe import PLAIN
 from edgeml_runtime.cli import describe_verdict, printable
@@ -59,6 +60,7 @@ def result_document(result: Result) -> dict[str, Any]:
         "left_out": [encode(o) for o in result.left_out],
         "fits": encode(engine_fits(result.device)),
         "explanation": encode(result.explanation),
+        "run_off": encode(result.run_off),
         "tuned": encode(result.tuned),
     }
 
@@ -152,6 +154,8 @@ def print_result(result: Result, console: Console) -> None:
         _say(console, f"  left out {', '.join(names)}: {reason}")
     for passed_over in result.choice.passed_over:
         _say(console, f"  passed over {passed_over.candidate}: {passed_over.reason}")
+    for text in () if result.run_off is None else run_off_lines(result.run_off):
+        _say(console, f"  {text}")
     for note in notes(result.device):
         _say(console, note)
     chosen = result.chosen

@@ -12,7 +12,7 @@ import numpy as np
 
 from edgeml_runtime.affine import Quantizer
 from edgeml_runtime.bundle import Bundle, read_bundle
-from edgeml_runtime.engines import Engine
+from edgeml_runtime.engines import Engine, Handle
 from edgeml_runtime.errors import EngineError, EngineFailedError, SignatureError
 from edgeml_runtime.feeds import Intake
 from edgeml_runtime.inputs import InputGate, check_feeds
@@ -47,6 +47,11 @@ class Session:
         self._gate = InputGate(inputs[0]) if plain else None
         self._intake = Intake(self.signature)
         self._calls = {method.name: _Call(self, method) for method in self.signature.methods}
+
+    @property
+    def handle(self) -> Handle:
+        """The artifact as the engine opened it: its own call on stored values, for measuring."""
+        return self._handle
 
     @property
     def engine(self) -> Engine:

@@ -21,6 +21,7 @@ Model = Any  # schema_py_generated.ModelT
 # dependencies) are needed to run the file.
 _USELESS_METADATA = (b"CONVERSION_METADATA", b"min_runtime_version")
 LEAST_DYNAMIC_WEIGHTS = 1024  # of a layer, for TensorFlow's converter to quantize it dynamically
+_LAST_SMALL_CODE = 127  # what the schema's first, 8-bit field of an operator's number holds for larger ones
 # They move values between representations and compute nothing.
 BOUNDARY_OPERATORS = ("QUANTIZE", "DEQUANTIZE")
 # The operator's inputs that hold weights.
@@ -87,7 +88,7 @@ def normalise(model: Model, inputs: Mapping[str, str], outputs: Mapping[str, str
     graph = model.subgraphs[definition.subgraphIndex]
     definition.inputs, graph.inputs = _rename(definition.inputs, inputs, graph)
     definition.outputs, graph.outputs = _rename(definition.outputs, outputs, graph)
-    _compact_buffers(model)
+    compact_buffers(model)
 
 
 def argmax_in_int8(model: Model) -> None:
@@ -125,7 +126,7 @@ def _rename(maps: Any, names: Mapping[str, str], graph: Any) -> tuple[list[Any],
     return ordered, [m.tensorIndex for m in ordered]
 
 
-def _compact_buffers(model: Model) -> None:
+def compact_buffers(model: Model) -> None:
     """Buffer 0 for every tensor without constant data, one buffer for equal constants."""
     old, first = model.buffers, _schema().BufferT()
     new, known = [first], {b"": 0}
@@ -143,11 +144,31 @@ def _compact_buffers(model: Model) -> None:
 
 def operator_name(model: Model, operator: Any) -> str:
     """`CONV_2D`, as the schema spells it; a custom operator's own name."""
-    code = model.operatorCodes[operator.opcodeIndex]
+    return operator_code_name(model.operatorCodes[operator.opcodeIndex])
+
+
+def operator_code_name(code: Any) -> str:
+    """The same of an entry of the model's operator codes."""
     if code.customCode:
         return str(code.customCode.decode())
     number = max(code.builtinCode, code.deprecatedBuiltinCode)
     return _enum(_schema().BuiltinOperator)[number]
+
+
+def new_operator(model: Model, name: str, inputs: list[int], outputs: list[int]) -> Any:
+    """An operator of that kind, without options, between those tensors; where it stands is the caller's."""
+    schema = _schema()
+    number = int(getattr(schema.BuiltinOperator, name))
+    names = [operator_code_name(code) for code in model.operatorCodes]
+    if name not in names:
+        code = schema.OperatorCodeT()
+        code.builtinCode, code.version = number, 2 if name == "DEQUANTIZE" else 1
+        code.deprecatedBuiltinCode = min(number, _LAST_SMALL_CODE)
+        model.operatorCodes.append(code)
+        names.append(name)
+    operator = schema.OperatorT()
+    operator.opcodeIndex, operator.inputs, operator.outputs = names.index(name), inputs, outputs
+    return operator
 
 
 def tensor_type(name: str) -> int:
