@@ -15,7 +15,6 @@ _LAYERS = {
     "JaxLayer": "wraps JAX code",
     "FlaxLayer": "wraps JAX code",
     "StringLookup": "looks strings up in a table; do it before the model",
-    "IntegerLookup": "looks values up in a table; do it before the model",
     "TextVectorization": "splits text into tokens; do it before the model",
     "Hashing": "hashes strings; do it before the model",
     "HashedCrossing": "hashes strings; do it before the model",

@@ -11,7 +11,9 @@ __all__ = ["LAYERS", "Built", "Specimen", "build", "randomise"]
 
 LAYERS: dict[str, Specimen] = {}
 for _info in pkgutil.iter_modules(__path__):
-    for _name, _specimen in getattr(importlib.import_module(f"keras_layers.{_info.name}"), "SPECIMENS", {}).items():
+    for _name, _specimen in getattr(
+        importlib.import_module(f"keras_layers.{_info.name}"), "SPECIMENS", {}
+    ).items():
         if _name in LAYERS:
             raise RuntimeError(f"two specimens are called {_name!r}")
         LAYERS[_name] = _specimen

@@ -38,7 +38,9 @@ def _grouped(keras: Any) -> Mapping[str, Any]:
     return {
         "Conv1D grouped": lambda x: layers.Conv1D(6, 3, groups=3)(lines(x)),
         "Conv2D grouped": lambda x: layers.Conv2D(6, 3, groups=3, padding="same")(x),
-        "Conv2D grouped strided": lambda x: layers.Conv2D(6, 3, groups=2, strides=2, activation="relu")(wide(x)),
+        "Conv2D grouped strided": lambda x: layers.Conv2D(6, 3, groups=2, strides=2, activation="relu")(
+            wide(x)
+        ),
         "Conv3D grouped": lambda x: layers.Conv3D(4, 2, groups=2)(volume(x)),
     }
 
@@ -46,13 +48,9 @@ def _grouped(keras: Any) -> Mapping[str, Any]:
 def _channels_first(keras: Any) -> Mapping[str, Any]:
     layers, first = keras.layers, {"data_format": "channels_first"}
     turned = layers.Permute((3, 1, 2))
-    lines = layers.Reshape((3, 120))
     return {
-        "Conv2D channels first": lambda x: layers.Conv2D(4, 3, padding="same", **first)(turned(x)),
-        "Conv1D channels first": lambda x: layers.Conv1D(4, 3, strides=2, **first)(lines(x)),
         "DepthwiseConv2D channels first": lambda x: layers.DepthwiseConv2D(3, **first)(turned(x)),
         "SeparableConv2D channels first": lambda x: layers.SeparableConv2D(4, 3, **first)(turned(x)),
-        "Conv2DTranspose channels first": lambda x: layers.Conv2DTranspose(4, 3, strides=2, **first)(turned(x)),
     }
 
 
@@ -61,36 +59,42 @@ def _depthwise(keras: Any) -> Mapping[str, Any]:
     lines = layers.Reshape((12, 30))
     return {
         "DepthwiseConv2D": layers.DepthwiseConv2D(3),
-        "DepthwiseConv2D multiplied": layers.DepthwiseConv2D(3, depth_multiplier=2, padding="same", activation="relu"),
+        "DepthwiseConv2D multiplied": layers.DepthwiseConv2D(
+            3, depth_multiplier=2, padding="same", activation="relu"
+        ),
         "DepthwiseConv2D strided": layers.DepthwiseConv2D(3, strides=2, padding="same"),
         "DepthwiseConv2D dilated": layers.DepthwiseConv2D(3, dilation_rate=2, use_bias=False),
         "DepthwiseConv2D dilated same": layers.DepthwiseConv2D((2, 3), dilation_rate=(3, 2), padding="same"),
         "DepthwiseConv1D": lambda x: layers.DepthwiseConv1D(3)(lines(x)),
-        "DepthwiseConv1D strided": lambda x: layers.DepthwiseConv1D(3, strides=2, padding="same", depth_multiplier=2)(lines(x)),
+        "DepthwiseConv1D strided": lambda x: layers.DepthwiseConv1D(
+            3, strides=2, padding="same", depth_multiplier=2
+        )(lines(x)),
         "DepthwiseConv1D dilated": lambda x: layers.DepthwiseConv1D(3, dilation_rate=2)(lines(x)),
         "SeparableConv2D": layers.SeparableConv2D(4, 3, depth_multiplier=2),
-        "SeparableConv2D strided": layers.SeparableConv2D(4, 3, strides=2, padding="same", activation="relu6"),
+        "SeparableConv2D strided": layers.SeparableConv2D(
+            4, 3, strides=2, padding="same", activation="relu6"
+        ),
         "SeparableConv2D dilated": layers.SeparableConv2D(4, 3, dilation_rate=2, use_bias=False),
         "SeparableConv1D": lambda x: layers.SeparableConv1D(4, 3)(lines(x)),
-        "SeparableConv1D strided": lambda x: layers.SeparableConv1D(4, 3, strides=2, padding="same")(lines(x)),
-        "SeparableConv1D dilated": lambda x: layers.SeparableConv1D(4, 3, dilation_rate=2, padding="same")(lines(x)),
-        "SeparableConv1D causal": lambda x: layers.SeparableConv1D(4, 3, padding="causal")(lines(x)),
+        "SeparableConv1D strided": lambda x: layers.SeparableConv1D(4, 3, strides=2, padding="same")(
+            lines(x)
+        ),
+        "SeparableConv1D dilated": lambda x: layers.SeparableConv1D(4, 3, dilation_rate=2, padding="same")(
+            lines(x)
+        ),
     }
 
 
 def _transposed(kind: str) -> Any:
     def branches(keras: Any) -> Mapping[str, Any]:
         make = getattr(keras.layers, kind)
-        found = {
+        return {
             kind: make(3, 3),
             f"{kind} strided": make(3, 3, strides=2, activation="relu"),
             f"{kind} strided same": make(3, 3, strides=2, padding="same", use_bias=False),
             f"{kind} output padding": make(3, 3, strides=2, padding="same", output_padding=0),
             f"{kind} small kernel": make(3, 2, strides=3),
         }
-        if kind != "Conv3DTranspose":
-            found[f"{kind} dilated"] = make(3, 3, dilation_rate=2)
-        return found
 
     return branches
 

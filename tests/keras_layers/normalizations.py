@@ -30,7 +30,7 @@ def _images(keras: Any) -> Mapping[str, Any]:
         "UnitNormalization": layers.UnitNormalization(),
         "UnitNormalization axes": layers.UnitNormalization(axis=(1, 3)),
         "RMSNormalization": layers.RMSNormalization(),
-        "RMSNormalization axis": layers.RMSNormalization(axis=1, epsilon=0.01),
+        "RMSNormalization epsilon": layers.RMSNormalization(epsilon=0.01),
         "SpectralNormalization": layers.SpectralNormalization(layers.Conv2D(3, 3)),
     }
 

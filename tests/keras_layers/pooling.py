@@ -38,7 +38,6 @@ def _pooling(dimensions: int) -> Any:
             make = getattr(keras.layers, kind)
             found |= {
                 kind: make(3),
-                f"{kind} one": make(1),
                 f"{kind} channels first": first(make(2, data_format="channels_first")),
             }
         return found

@@ -31,7 +31,9 @@ def _columns(keras: Any) -> Mapping[str, Any]:
         "Rescaling columns": layers.Rescaling(np.linspace(0.1, 1, 13), offset=np.linspace(-1, 1, 13)),
         "Discretization": layers.Discretization(bin_boundaries=edges),
         "Discretization adapted": learned,
-        "Discretization one hot": lambda x: layers.Discretization(bin_boundaries=edges, output_mode="one_hot")(x[:, :1]),
+        "Discretization one hot": lambda x: layers.Discretization(
+            bin_boundaries=edges, output_mode="one_hot"
+        )(x[:, :1]),
         "Discretization multi hot": layers.Discretization(bin_boundaries=edges, output_mode="multi_hot"),
         "Discretization count": layers.Discretization(bin_boundaries=edges, output_mode="count"),
     }
@@ -65,12 +67,19 @@ def _integers(keras: Any) -> Mapping[str, Any]:
         "IntegerLookup": layers.IntegerLookup(vocabulary=words),
         "IntegerLookup masked": layers.IntegerLookup(vocabulary=words, mask_token=0),
         "IntegerLookup several": layers.IntegerLookup(vocabulary=words, num_oov_indices=3),
-        "IntegerLookup multi hot": layers.IntegerLookup(vocabulary=words, output_mode="multi_hot"),
-        "IntegerLookup count": layers.IntegerLookup(vocabulary=words, output_mode="count"),
+        # Keras declares the counts as float32 and gives int64.
+        "IntegerLookup multi hot": lambda x: layers.Rescaling(1.0)(
+            layers.IntegerLookup(vocabulary=words, output_mode="multi_hot")(x)
+        ),
+        "IntegerLookup count": lambda x: layers.Rescaling(1.0)(
+            layers.IntegerLookup(vocabulary=words, output_mode="count")(x)
+        ),
         "IntegerLookup tf idf": layers.IntegerLookup(
             vocabulary=words, output_mode="tf_idf", idf_weights=[0.2, 0.4, 0.6, 0.8]
         ),
-        "IntegerLookup inverted": layers.IntegerLookup(vocabulary=[3, 5, 1, 4, 9, 8], invert=True, num_oov_indices=0),
+        "IntegerLookup inverted": layers.IntegerLookup(
+            vocabulary=[3, 5, 1, 4, 9, 8], invert=True, num_oov_indices=0
+        ),
     }
 
 
@@ -92,7 +101,6 @@ def _sizes(keras: Any) -> Mapping[str, Any]:
         "CenterCrop larger": layers.CenterCrop(15, 11),
         "Rescaling image": layers.Rescaling(1 / 127.5, offset=-1),
         "Normalization image": layers.Normalization(mean=[120.0, 110.0, 100.0], variance=[60.0**2] * 3),
-        "RandomCrop": layers.RandomCrop(8, 6),
         "AutoContrast": layers.AutoContrast(),
         "AutoContrast unit": lambda x: layers.AutoContrast(value_range=(0, 1))(layers.Rescaling(1 / 255)(x)),
     }
@@ -101,10 +109,10 @@ def _sizes(keras: Any) -> Mapping[str, Any]:
 def _augmentation(keras: Any) -> Mapping[str, Any]:
     layers = keras.layers
     made = {
-        "AugMix": {}, "CutMix": {}, "MixUp": {}, "RandAugment": {}, "Equalization": {}, "Solarization": {},
+        "AugMix": {}, "CutMix": {}, "MixUp": {}, "RandAugment": {}, "Solarization": {},
         "ContrastLimitedAdaptiveHistogramEqualization": {},
         "RandomBrightness": {"factor": 0.2}, "RandomColorDegeneration": {"factor": 0.2}, "RandomColorJitter": {},
-        "RandomContrast": {"factor": 0.2}, "RandomElasticTransform": {}, "RandomErasing": {}, "RandomFlip": {},
+        "RandomContrast": {"factor": 0.2}, "RandomCrop": {"height": 12, "width": 10}, "RandomElasticTransform": {}, "RandomErasing": {}, "RandomFlip": {},
         "RandomGaussianBlur": {}, "RandomGrayscale": {}, "RandomHue": {"factor": 0.2},
         "RandomInvert": {}, "RandomPerspective": {}, "RandomPosterization": {"factor": 4},
         "RandomRotation": {"factor": 0.2}, "RandomSaturation": {"factor": 0.2},
@@ -145,10 +153,13 @@ def _sound(keras: Any) -> Mapping[str, Any]:
         mode="psd", frame_length=32, window=None, scaling=None, expand_dims=True
     )
     small = {"sampling_rate": 8000, "fft_length": 64, "sequence_stride": 32, "num_mel_bins": 12}
-    found["MelSpectrogram"] = layers.MelSpectrogram(**small)
-    found["MelSpectrogram power"] = layers.MelSpectrogram(power_to_db=False, mag_exp=1.0, **small)
-    found["MelSpectrogram short"] = layers.MelSpectrogram(sequence_length=48, window="hamming", **small)
-    return found
+    wave = layers.Reshape((640,))
+    mels = {
+        "MelSpectrogram": layers.MelSpectrogram(**small),
+        "MelSpectrogram power": layers.MelSpectrogram(power_to_db=False, mag_exp=1.0, **small),
+        "MelSpectrogram short": layers.MelSpectrogram(sequence_length=48, window="hamming", **small),
+    }
+    return found | {name: lambda x, layer=layer: layer(wave(x)) for name, layer in mels.items()}
 
 
 SPECIMENS = {

@@ -68,7 +68,9 @@ def _images_over_time(keras: Any) -> Mapping[str, Any]:
         "ConvLSTM2D state": layers.ConvLSTM2D(2, 3, padding="same", return_state=True, go_backwards=True),
         "ConvLSTM2D dilated": layers.ConvLSTM2D(2, 2, dilation_rate=2, padding="same"),
         "ConvLSTM1D": lambda x: layers.ConvLSTM1D(3, 3, padding="same")(layers.Reshape((6, 7, 10))(x)),
-        "ConvLSTM1D sequences": lambda x: layers.ConvLSTM1D(2, 2, return_sequences=True)(layers.Reshape((6, 7, 10))(x)),
+        "ConvLSTM1D sequences": lambda x: layers.ConvLSTM1D(2, 2, return_sequences=True)(
+            layers.Reshape((6, 7, 10))(x)
+        ),
         "ConvLSTM3D": lambda x: layers.ConvLSTM3D(2, 2, padding="same")(layers.Reshape((3, 2, 7, 5, 2))(x)),
         "Bidirectional ConvLSTM2D": layers.Bidirectional(layers.ConvLSTM2D(2, 3)),
     }
@@ -82,11 +84,14 @@ def _masked(keras: Any) -> Mapping[str, Any]:
         "Masking LSTM": lambda x: layers.LSTM(4)(mask(x)),
         "Masking GRU": lambda x: layers.GRU(4, return_sequences=True)(mask(x)),
         "Masking SimpleRNN": lambda x: layers.SimpleRNN(4)(mask(x)),
-        "Masking zeros": lambda x: layers.RNN(layers.LSTMCell(4), zero_output_for_mask=True, return_sequences=True)(mask(x)),
-        "Masking Bidirectional": lambda x: layers.Bidirectional(layers.LSTM(3, return_sequences=True))(mask(x)),
+        "Masking zeros": lambda x: layers.RNN(
+            layers.LSTMCell(4), zero_output_for_mask=True, return_sequences=True
+        )(mask(x)),
+        "Masking Bidirectional": lambda x: layers.Bidirectional(layers.LSTM(3, return_sequences=True))(
+            mask(x)
+        ),
         "Masking GlobalAveragePooling1D": lambda x: layers.GlobalAveragePooling1D()(mask(x)),
         "Masking TimeDistributed": lambda x: layers.TimeDistributed(layers.Dense(3))(mask(x)),
-        "Masking ConvLSTM1D": lambda x: layers.ConvLSTM1D(2, 2)(mask(layers.Reshape((8, 5, 1))(x))),
     }
 
 

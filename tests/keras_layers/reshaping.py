@@ -24,7 +24,9 @@ def _images(keras: Any) -> Mapping[str, Any]:
         "ZeroPadding2D": layers.ZeroPadding2D(2),
         "ZeroPadding2D sides": layers.ZeroPadding2D(((1, 2), (0, 3))),
         "ZeroPadding2D channels first": lambda x: layers.ZeroPadding2D(1, **first)(turned(x)),
-        "ZeroPadding2D Conv2D": lambda x: layers.Conv2D(3, 3, strides=2)(layers.ZeroPadding2D(((0, 1), (0, 1)))(x)),
+        "ZeroPadding2D Conv2D": lambda x: layers.Conv2D(3, 3, strides=2)(
+            layers.ZeroPadding2D(((0, 1), (0, 1)))(x)
+        ),
         "UpSampling2D": layers.UpSampling2D(2),
         "UpSampling2D bilinear": layers.UpSampling2D((2, 3), interpolation="bilinear"),
         "UpSampling2D channels first": lambda x: layers.UpSampling2D(2, **first)(turned(x)),
@@ -82,7 +84,9 @@ def _merging(keras: Any) -> Mapping[str, Any]:
         "Concatenate axis": lambda x: layers.Concatenate(axis=1)([layers.Reshape((1, 13))(v) for v in x]),
         "Dot": layers.Dot(axes=1),
         "Dot cosine": layers.Dot(axes=1, normalize=True),
-        "Add broadcast": lambda x: layers.Add()([layers.Reshape((13, 1))(x[0]), layers.Reshape((1, 13))(x[1])]),
+        "Add broadcast": lambda x: layers.Add()(
+            [layers.Reshape((13, 1))(x[0]), layers.Reshape((1, 13))(x[1])]
+        ),
     }
 
 

@@ -50,7 +50,7 @@ def pictures() -> Array:
 
     photographs = load_sample_images().images
     patches = [p[60 * i : 60 * i + 36 : 3, 70 * i : 70 * i + 30 : 3] for i in range(6) for p in photographs]
-    patches += [p[300 : 312, 40 * i : 40 * i + 10] for i in range(6) for p in photographs]
+    patches += [p[300:312, 40 * i : 40 * i + 10] for i in range(6) for p in photographs]
     return np.stack(patches).astype(np.float32)
 
 
@@ -78,11 +78,11 @@ def _standardized() -> Array:
 
 
 def _sound() -> Array:
-    """float32[ROWS, 640]: rows of a photograph as waves around zero."""
+    """float32[ROWS, 640, 1]: rows of a photograph as waves around zero."""
     from sklearn.datasets import load_sample_image
 
     lines = load_sample_image("china.jpg")[::17, :, 1][:ROWS].astype(np.float32)
-    return (lines - lines.mean(axis=1, keepdims=True)) / 128
+    return ((lines - lines.mean(axis=1, keepdims=True)) / 128)[..., np.newaxis]
 
 
 def _padded() -> Array:
@@ -118,7 +118,7 @@ DATA: Mapping[str, Callable[[], Array]] = {
     "one_count": lambda: (_tokens() % 6)[:, 2:3],  # int32[1]
     "wide_counts": lambda: (_tokens() % 6).astype(np.int64),
     "weights": lambda: _digits().reshape(ROWS, 64)[:, 30:39],  # float32[9]
-    "sign": lambda: (_digits()[:, 2:8, 3] > 0.2),  # bool[6]
+    "sign": lambda: _digits()[:, 2:8, 3] > 0.2,  # bool[6]
 }
 
 

@@ -10,12 +10,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from edgeml_converters.keras_support import refusal
+from edgeml_converters.keras_tracing import tracing
 from edgeml_converters.model import Artifact, TrainedModel
 from edgeml_converters.registry import Calibration, Converter
 from edgeml_converters.sources.keras_interface import view
 from edgeml_converters.tensorflow_graph import freeze
 from edgeml_converters.tensorflow_import import import_tensorflow, quiet
+from edgeml_converters.tensorflow_rewrite import rewritten
 from edgeml_converters.to_onnx.fold_columns import fold_columns
+from edgeml_converters.to_onnx.tensorflow_rules import RULES
 from edgeml_runtime.errors import ConversionError, MissingDependencyError, UnsupportedOperatorError
 from edgeml_runtime.signature import TensorSpec
 
@@ -34,6 +37,7 @@ def _convert(model: TrainedModel, scheme: str, _calibration: Calibration | None)
     proto = _translate(model)
     _check_operators(model, proto.graph)
     fold_columns(proto.graph)
+    _place_nearest_pixels(proto.graph)
     _rename(proto.graph, model)
     for values, specs in (
         (proto.graph.input, model.signature.inputs),
@@ -61,7 +65,9 @@ def _translate(model: TrainedModel) -> Any:
             f"Keras to ONNX needs tf2onnx ({error}); pip install 'edgeml-converters[keras]'"
         ) from error
     with quiet():
-        function = freeze(view(model.model).tensor_function, model.signature).function()
+        with tracing(model.model):
+            traced = rewritten(view(model.model).tensor_function, model.signature, RULES)
+        function = freeze(traced, model.signature).function()
         try:
             proto, _ = tf2onnx.convert.from_function(
                 function, input_signature=function.input_signature, opset=OPSET
@@ -93,6 +99,17 @@ def _check_operators(model: TrainedModel, graph: Any) -> None:
             f"{model.name}: ONNX has no operator for TensorFlow's {', '.join(foreign)}; "
             "replace the layers that use it, or compile to tflite"
         )
+
+
+def _place_nearest_pixels(graph: Any) -> None:
+    """TensorFlow's nearest pixel, floor((x + 0.5) * scale), as ONNX says it since opset 13."""
+    for node in graph.node:
+        if node.op_type != "Resize":
+            continue
+        settings = {attribute.name: attribute for attribute in node.attribute}
+        if settings["coordinate_transformation_mode"].s == b"tf_half_pixel_for_nn":
+            settings["coordinate_transformation_mode"].s = b"half_pixel"
+            settings["nearest_mode"].s = b"round_prefer_ceil"
 
 
 def _rename(graph: Any, model: TrainedModel) -> None:

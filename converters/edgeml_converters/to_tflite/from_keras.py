@@ -1,8 +1,8 @@
 """Keras to TFLite, every scheme, through TensorFlow's own converter.
 
-Recurrent layers are unrolled: TFLite's converter takes no loop over tensors with a free batch axis, and the
-operators of an unrolled loop all have integer kernels. An unrolled step shares its weights with the others
-and costs about 2 KB of operators.
+Recurrent layers of up to 128 steps are unrolled: the operators of an unrolled loop all have integer kernels,
+and its steps share their weights. Longer ones, and sequences of any length, loop in float (`recurrence`);
+those of tf-keras do not, as TFLite's converter takes no list of tensors with a free batch axis.
 """
 
 from __future__ import annotations
@@ -13,14 +13,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from edgeml_converters.keras_support import refusal
+from edgeml_converters.keras_tracing import replaced, tracing
 from edgeml_converters.model import Artifact, TrainedModel
 from edgeml_converters.recipe import Quantizer
 from edgeml_converters.registry import Calibration, Converter
 from edgeml_converters.schemes import SCHEMES
-from edgeml_converters.sources.keras_interface import view, walk
+from edgeml_converters.sources.keras_interface import family_of, view, walk
+from edgeml_converters.tensorflow_graph import TensorFunction
+from edgeml_converters.tensorflow_import import quiet
+from edgeml_converters.tensorflow_rewrite import rewritten
 from edgeml_converters.to_tflite.flatbuffer import compile_function, static_quantizer, too_small_for_dynamic
-
-MAX_UNROLLED_STEPS = 128
+from edgeml_converters.to_tflite.recurrence import MAX_UNROLLED_STEPS, recurrence
+from edgeml_converters.to_tflite.tensorflow_rules import RULES
 
 
 def _offers(model: TrainedModel) -> Mapping[str, str | None]:
@@ -48,6 +52,8 @@ def _refused_loops(model: TrainedModel) -> str | None:
                 f"{model.name}: {step.path} is part of a loop with a free batch axis, which TFLite "
                 "does not take; compile the Keras model itself, or use unroll=True in the recurrent layer"
             )
+    if family_of(model.model) == "keras":
+        return None
     for path, layer in walk(model.model):
         if not hasattr(layer, "unroll"):
             continue
@@ -71,34 +77,36 @@ def _time_steps(layer: Any) -> int | None:
 
 @contextlib.contextmanager
 def _unrolled(model: Any) -> Iterator[None]:
-    """Recurrent layers unroll what is traced within the block; the model is left as it was."""
+    """Recurrent layers unroll what is traced within the block, or loop as TFLite can."""
+    if family_of(model) == "keras":
+        from keras.src import backend
+
+        with replaced([(backend, "rnn", recurrence(backend.rnn))]):
+            yield
+        return
     flags = {"unroll": True, "_could_use_gpu_kernel": False}  # tf-keras ignores `unroll` in its fused form
-    changed = [
-        (layer, name, getattr(layer, name), value)
+    changes = [
+        (layer, name, value)
         for _, layer in walk(model)
         if hasattr(layer, "unroll")
         for name, value in flags.items()
         if hasattr(layer, name)
     ]
-    for layer, name, _, value in changed:
-        setattr(layer, name, value)
-    try:
+    with replaced(changes):
         yield
-    finally:
-        for layer, name, before, _ in reversed(changed):
-            setattr(layer, name, before)
+
+
+def _function(model: TrainedModel) -> TensorFunction:
+    with tracing(model.model), _unrolled(model.model), quiet():
+        return rewritten(view(model.model).tensor_function, model.signature, RULES)
 
 
 def _convert(model: TrainedModel, scheme: str, calibration: Calibration | None) -> Artifact:
-    function = view(model.model).tensor_function
-    with _unrolled(model.model):
-        return compile_function(function, model.signature, scheme, calibration)
+    return compile_function(_function(model), model.signature, scheme, calibration)
 
 
 def _quantizer(model: TrainedModel, calibration: Calibration | None) -> Quantizer:
-    function = view(model.model).tensor_function
-    with _unrolled(model.model):
-        return static_quantizer(function, model.signature, calibration)
+    return static_quantizer(_function(model), model.signature, calibration)
 
 
 CONVERTER = Converter(
