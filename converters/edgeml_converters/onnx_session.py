@@ -14,8 +14,10 @@ BATCH_ROWS = 256  # rows that one call takes at most: whole data sets stay withi
 _FATAL = 4  # log level: errors are raised, so they need not be printed too
 
 
-def open_session(content: bytes, name: str, threads: int = 1) -> Any:
+def open_session(content: bytes, name: str, threads: int = 1, *, frugal: bool = False) -> Any:
     """A session on the CPU (threads 0: as many as there are cores).
+
+    frugal: memory is given back after each call, and no tensor is held in two layouts at once.
 
     Raises UnsupportedModelError where onnxruntime does not take the graph of that name.
     """
@@ -24,6 +26,9 @@ def open_session(content: bytes, name: str, threads: int = 1) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = _FATAL
+    if frugal:
+        options.enable_cpu_mem_arena = options.enable_mem_pattern = False
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from edgeml_converters.observation import BINS, MEMORY_CAP_BYTES, Range, batch_rows, bins_of
-from edgeml_converters.onnx_graph import FLOAT, Names, types
+from edgeml_converters.onnx_graph import FLOAT, Names, finish, types
 from edgeml_converters.onnx_session import for_engine, open_session
 from edgeml_converters.registry import Calibration
 from edgeml_runtime.errors import CalibrationError, SignatureError
@@ -43,7 +43,7 @@ def ranges(model: Any, tensors: list[str], rows: Mapping[str, Array]) -> dict[st
     """The range of each of those float32 tensors over all rows."""
     observed, names = _observed(model, tensors)
     lows, highs = np.full(len(tensors), np.inf), np.full(len(tensors), -np.inf)
-    for results in _stream(observed, names, rows):
+    for results in _stream(observed, names, rows, activation_bytes(model, rows)):
         values = np.array(results, np.float64).reshape(2, -1)
         lows, highs = np.minimum(lows, values[0]), np.maximum(highs, values[1])
     found = {n: Range(float(a), float(b)) for n, a, b in zip(tensors, lows, highs, strict=True)}
@@ -78,31 +78,53 @@ def column_ranges(
 
 
 def exposed(model: Any, tensors: Sequence[str], rows: Mapping[str, Array]) -> Iterator[dict[str, Array]]:
-    """The values of those float32 tensors, a few rows at a time."""
+    """The values of those float32 tensors, a few rows at a time; only what they need is computed."""
     from onnx import TensorProto, helper
 
-    exposed = type(model).FromString(model.SerializeToString())
-    already = {value.name for value in exposed.graph.output}
-    for name in tensors:
-        if name not in already:
-            exposed.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
-    for results in _stream(exposed, list(tensors), rows):
+    shown = type(model).FromString(model.SerializeToString())
+    del shown.graph.output[:]
+    shown.graph.output.extend(helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in tensors)
+    finish(shown.graph, list(shown.graph.node), tuple(shown.graph.initializer))
+    known = activation_bytes(model, rows)
+    # The engine computes with tensors that it hands over as well.
+    for results in _stream(shown, list(tensors), rows, None if known is None else 2 * known):
         yield dict(zip(tensors, results, strict=True))
 
 
-def _stream(model: Any, outputs: list[str], rows: Mapping[str, Array]) -> Iterator[list[Array]]:
-    """The outputs for as many rows at a time as the memory cap allows, the activations counted."""
+def activation_bytes(model: Any, rows: Mapping[str, Array]) -> int | None:
+    """Of all float32 tensors that one of those rows makes; None where not all shapes are known."""
+    sized = type(model).FromString(model.SerializeToString())
+    for value in sized.graph.input:
+        if value.name in rows:
+            dims = value.type.tensor_type.shape.dim
+            for dim, size in zip(dims, (1, *rows[value.name].shape[1:]), strict=False):
+                dim.dim_value = size
+    seen = types(sized)
+    total = 0
+    for name in (name for node in sized.graph.node for name in node.output if name):
+        number, shape = seen.get(name, (FLOAT, None))
+        if number != FLOAT:
+            continue
+        sizes = [size for size in (shape or (None, None))[1:] if size]
+        if shape is None or len(sizes) < len(shape) - 1:
+            return None
+        total += 4 * int(np.prod(sizes, dtype=np.int64))
+    return total
+
+
+def _stream(
+    model: Any, outputs: list[str], rows: Mapping[str, Array], bytes_a_row: int | None
+) -> Iterator[list[Array]]:
+    """The outputs for as many rows at a time as the memory cap allows; one where not known how many do."""
     if not outputs:
         return
-    known = [shape for number, shape in types(model).values() if number == FLOAT and shape]
-    bytes_a_row = 4 * sum(int(np.prod([size or 1 for size in shape[1:]], dtype=np.int64)) for shape in known)
-    size = batch_rows(bytes_a_row)
+    size = 1 if bytes_a_row is None else batch_rows(bytes_a_row)
     if size == 0:
         raise CalibrationError(
             f"the activations of one row take {bytes_a_row:,} bytes, calibration holds at most "
             f"{MEMORY_CAP_BYTES:,}"
         )
-    session = open_session(model.SerializeToString(), "calibration", threads=0)
+    session = open_session(model.SerializeToString(), "calibration", threads=0, frugal=True)
     total = max(len(array) for array in rows.values())
     for start in range(0, total, size):
         feeds = {name: for_engine(array[start : start + size]) for name, array in rows.items()}
