@@ -71,7 +71,9 @@ def _names(_context: click.Context, _parameter: click.Parameter, value: str | No
 
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-_trust_option = click.option("--trust-pickle", is_flag=True, help="Load a pickle: this runs the code in it.")
+_trust_option = click.option(
+    "--trust-pickle", is_flag=True, help="Load a pickle, or a Keras file with code: this runs the code in it."
+)
 
 
 @cli.command(name="compile")

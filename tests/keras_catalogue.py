@@ -16,7 +16,7 @@ import numpy as np
 from keras_layers import LAYERS, Built, build
 from keras_zoo import by_name, run_onnx, run_tflite
 
-from edgeml_converters.keras_support import _LAYERS as REFUSED
+from edgeml_converters.keras_support import LAYERS as REFUSED
 from edgeml_converters.model import Artifact, TrainedModel
 from edgeml_converters.sources.keras import SOURCE
 from edgeml_converters.to_onnx.from_keras import CONVERTER as TO_ONNX
@@ -58,14 +58,15 @@ def differences(name: str, target: str) -> Mapping[str, float]:
         got = _WAYS[target][1](made, {key: value[:rows] for key, value in specimen.x.items()})
         for output, value in got.items():
             branch = specimen.branches[int(output.removeprefix("b").partition("_")[0])]
-            found[branch] = max(found[branch], _share(expected[output][:rows], value))
+            found[branch] = max(found[branch], share(expected[output][:rows], value))
     return found
 
 
 ROWS_AT_ONCE = (24, 1, 7)
 
 
-def _share(wanted: Any, got: Any) -> float:
+def share(wanted: Any, got: Any) -> float:
+    """The largest difference as a share of the largest value; infinite where shape or dtype differ."""
     if wanted.shape != got.shape or wanted.dtype != got.dtype or not np.isfinite(got).all():
         return math.inf
     wanted, got = wanted.astype(np.float64), got.astype(np.float64)
@@ -163,7 +164,8 @@ Every layer class that Keras 3 exports, converted and compared with Keras itself
 weights. The columns of the formats hold the largest difference of any value as a share of the largest value
 (the least power of ten above it); `same`: no difference at all. `specimens`: how many layers, with other
 options, inputs and neighbours, show it (`tests/keras_layers/`). TFLite files hold TFLite's own operators
-only, ONNX files those of the standard's opset 17.
+only, ONNX files those of the standard's opset 17. A Lambda layer is taken from a live model; from a file its
+code is run only on `--trust-pickle`.
 
 `python tests/keras_catalogue.py` writes this page; a test fails when it is out of date."""
 

@@ -31,7 +31,7 @@ def load_model(path: str | Path, *, trust_pickle: bool = False) -> object:
     for source in sources().values():
         if suffix in source.suffixes and source.holds(path):
             _require(source)
-            return source.load(path)
+            return (source.load_trusted if trust_pickle and source.load_trusted else source.load)(path)
     known = ", ".join(
         sorted({s or "a SavedModel folder" for src in sources().values() for s in src.suffixes})
     )

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
 
 from edgeml_converters.model import TrainedModel
 from edgeml_converters.sources.keras_interface import walk
+from edgeml_runtime.errors import UnsupportedModelError
 
-# Layers whose work is done by Python code, by tables or on strings: no inference format has them.
-_LAYERS = {
-    "Lambda": "runs Python code that cannot be compared or shipped; use layers of Keras instead",
+# Layers whose work is done by other frameworks, or on strings: no inference format has them.
+LAYERS = {
+    "FeatureSpace": "looks strings up in tables; encode the columns before the model, or use "
+    "Normalization, Discretization and CategoryEncoding on numbers",
+    "FlaxLayer": "wraps JAX code; rebuild it of Keras layers",
+    "HashedCrossing": "hashes strings; hash the crossed columns before the model and give it the bin "
+    "(int32), which CategoryEncoding takes",
+    "Hashing": "hashes strings; hash before the model and give it the bin (int32), which "
+    "CategoryEncoding and Embedding take",
+    "JaxLayer": "wraps JAX code; rebuild it of Keras layers",
+    "StringLookup": "looks strings up in a table; look them up before the model and give it the index "
+    "(int32) in layer.get_vocabulary(), which CategoryEncoding and Embedding take",
     "TFSMLayer": "wraps a SavedModel; compile that folder itself",
+    "TextVectorization": "splits text into tokens; call the layer before the model and give it the token ids "
+    "(int32)",
     "TorchModuleWrapper": "wraps a PyTorch module; export that to .onnx",
-    "JaxLayer": "wraps JAX code",
-    "FlaxLayer": "wraps JAX code",
-    "StringLookup": "looks strings up in a table; do it before the model",
-    "TextVectorization": "splits text into tokens; do it before the model",
-    "Hashing": "hashes strings; do it before the model",
-    "HashedCrossing": "hashes strings; do it before the model",
-    "FeatureSpace": "preprocesses tables of strings; do it before the model",
 }
+# TensorFlow computes these on a GPU only; converted files are compared with what it computes here.
+_CONVOLUTIONS = ("Conv1D", "Conv2D", "Conv3D", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose")
 # The same in the graph of a SavedModel.
 _OPERATORS = {
     "PyFunc": "calls back into Python",
@@ -38,10 +48,8 @@ _HALF = ("float16", "bfloat16")
 
 def refusal(model: TrainedModel) -> str | None:
     """Why nothing can be made of this Keras model, naming each step by path and class; or None."""
-    reasons = [*_refused_steps(model), *_stateful_layers(model)]
-    half = [path for path, layer in walk(model.model) if getattr(layer, "compute_dtype", "") in _HALF]
-    if half:
-        reasons.append(f"{half[0]} computes in half precision; rebuild the model under the float32 policy")
+    kinds = {step.path: step.kind for step in model.steps}
+    reasons = [f"{path} ({kinds[path]}) {reason}" for path, reason in refused_steps(model).items() if reason]
     reasons += [
         f"input {spec.name} holds strings; map them to numbers before the model"
         for spec in model.signature.inputs
@@ -50,17 +58,39 @@ def refusal(model: TrainedModel) -> str | None:
     return f"{model.name}: {'; '.join(reasons)}" if reasons else None
 
 
-def _refused_steps(model: TrainedModel) -> Iterator[str]:
-    for step in model.steps:
-        known = _OPERATORS if step.path.startswith("graph/") else _LAYERS
-        if step.kind in known:
-            yield f"{step.path} ({step.kind}) {known[step.kind]}"
+def refused_steps(model: TrainedModel) -> Mapping[str, str | None]:
+    """By path of a layer, or of a SavedModel's operator, why no format takes it and what to do instead."""
+    known = {
+        step.path: (_OPERATORS if step.path.startswith("graph/") else LAYERS).get(step.kind)
+        for step in model.steps
+    }
+    return known | {path: reason for path, layer in walk(model.model) if (reason := _by_options(layer))}
 
 
-def _stateful_layers(model: TrainedModel) -> Iterator[str]:
-    for path, layer in walk(model.model):
-        if getattr(layer, "stateful", False) and hasattr(layer, "unroll"):
-            yield (
-                f"{path} ({type(layer).__name__}) is stateful, it carries state from call to call; "
-                "rebuild it with stateful=False"
-            )
+def require_supported(model: TrainedModel) -> None:
+    """Raises UnsupportedModelError with the reason of `refusal`, before anything is converted."""
+    reason = refusal(model)
+    if reason is not None:
+        raise UnsupportedModelError(reason)
+
+
+def _by_options(layer: Any) -> str | None:
+    """Why a layer of a kind that is supported is not, with the options it has."""
+    kind = type(layer).__name__
+    if getattr(layer, "compute_dtype", "") in _HALF:
+        return "computes in half precision; rebuild the model under the float32 policy"
+    if getattr(layer, "stateful", False) and hasattr(layer, "unroll"):
+        return "is stateful, it carries state from call to call; rebuild it with stateful=False"
+    if kind not in _CONVOLUTIONS:
+        return None
+    if getattr(layer, "data_format", "") == "channels_first":
+        return (
+            "has its channels first, which TensorFlow cannot compute on a CPU; rebuild it with "
+            "data_format='channels_last' and Permute, the weights stay as they are"
+        )
+    if kind.endswith("Transpose") and any(rate != 1 for rate in np.ravel(layer.dilation_rate)):
+        return (
+            "is dilated and transposed, which TensorFlow cannot compute on a CPU; rebuild it with "
+            "dilation_rate=1 and zeros between its weights"
+        )
+    return None

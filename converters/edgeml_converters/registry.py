@@ -43,6 +43,8 @@ class Source:
     # (model, x): bool[n], rows whose answer hangs on ties that float32 cannot tell; None where none can
     undecided: Callable[[TrainedModel, Any], Array | None] | None = None
     holds: Callable[[Path], bool] = lambda path: True  # whether a file of such a suffix is one of its models
+    # `load` that runs the code which the file holds or names
+    load_trusted: Callable[[Path], object] | None = None
 
 
 @dataclass(frozen=True, slots=True)

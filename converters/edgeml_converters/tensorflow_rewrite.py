@@ -85,9 +85,7 @@ class _Pass:
             taken = inputs[1:] if node.op in ("If", "StatelessIf") else inputs
             attributes[key] = self._body(node.attr[key].func.name, taken)
         graph = self.tf.compat.v1.get_default_graph()
-        made: Sequence[Any] = graph.create_op(
-            node.op, inputs, attrs=attributes, name=node.name.rpartition("/")[2]
-        ).outputs
+        made: Sequence[Any] = graph.create_op(node.op, inputs, attrs=attributes, name=node.name).outputs
         return made
 
     def _inline(self, name: str, inputs: Sequence[Any]) -> Sequence[Any]:

@@ -27,7 +27,7 @@ def _count(tf: Any, node: Any, inputs: Sequence[Any]) -> Sequence[Any] | None:
 
 
 def _upper_bound(tf: Any, size: Any) -> int | None:
-    """A constant, or min(a, max(b, anything)) with constants a <= b, as Keras states how many bins it wants."""
+    """A constant, or min(a, max(b, anything)) with constants a <= b: so Keras says how many bins it wants."""
     known = tf.get_static_value(size)
     if known is not None:
         return int(known)
@@ -113,7 +113,18 @@ def _grouped_conv3d(tf: Any, node: Any, inputs: Sequence[Any]) -> Sequence[Any] 
     return [tf.concat([tf.nn.conv3d(part, own, strides, padding) for part, own in parts], axis=-1)]
 
 
+def _sign_bit(tf: Any, _node: Any, inputs: Sequence[Any]) -> Sequence[Any] | None:
+    """The bit of a float that Keras' argmax tells -0 from 0 by, out of comparisons."""
+    made, mask = inputs[0].op, tf.get_static_value(inputs[1])
+    lowest = np.iinfo(np.int32).min
+    if made.type != "Bitcast" or made.inputs[0].dtype != tf.float32 or mask is None or int(mask) != lowest:
+        return None
+    x = made.inputs[0]
+    return [tf.where(tf.logical_or(x < 0.0, 1.0 / x < 0.0), lowest, 0)]
+
+
 RULES: Mapping[str, Rule] = {
+    "BitwiseAnd": _sign_bit,
     "Conv3D": _grouped_conv3d,
     "DenseBincount": _count,
     "ResizeBicubic": _resize,

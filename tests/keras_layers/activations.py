@@ -10,14 +10,13 @@ from keras_layers.specimen import Specimen
 NAMES = (
     "celu", "elu", "exponential", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_tanh",
     "leaky_relu", "linear", "log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu",
-    "soft_shrink", "softmax", "softplus", "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus",
-    "tanh", "tanh_shrink",
+    "soft_shrink", "softmax", "softplus", "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax",
+    "squareplus", "tanh", "tanh_shrink",
 )  # fmt: skip
 
 
 def _functions(keras: Any) -> Mapping[str, Any]:
     functions = keras.activations
-    options = {"threshold": lambda x: functions.threshold(x, 0.3, -1.0)}
     found = {f"Activation {name}": keras.layers.Activation(name) for name in NAMES}
     found["Activation glu"] = lambda x: functions.glu(keras.layers.Dense(6)(x))
     found["Activation approximate gelu"] = lambda x: functions.gelu(x, approximate=True)

@@ -110,14 +110,16 @@ def _augmentation(keras: Any) -> Mapping[str, Any]:
     layers = keras.layers
     made = {
         "AugMix": {}, "CutMix": {}, "MixUp": {}, "RandAugment": {}, "Solarization": {},
-        "ContrastLimitedAdaptiveHistogramEqualization": {},
-        "RandomBrightness": {"factor": 0.2}, "RandomColorDegeneration": {"factor": 0.2}, "RandomColorJitter": {},
-        "RandomContrast": {"factor": 0.2}, "RandomCrop": {"height": 12, "width": 10}, "RandomElasticTransform": {}, "RandomErasing": {}, "RandomFlip": {},
-        "RandomGaussianBlur": {}, "RandomGrayscale": {}, "RandomHue": {"factor": 0.2},
-        "RandomInvert": {}, "RandomPerspective": {}, "RandomPosterization": {"factor": 4},
-        "RandomRotation": {"factor": 0.2}, "RandomSaturation": {"factor": 0.2},
-        "RandomSharpness": {"factor": 0.2}, "RandomShear": {"x_factor": 0.2},
-        "RandomTranslation": {"height_factor": 0.2, "width_factor": 0.2}, "RandomZoom": {"height_factor": 0.2},
+        "ContrastLimitedAdaptiveHistogramEqualization": {}, "RandomBrightness": {"factor": 0.2},
+        "RandomColorDegeneration": {"factor": 0.2}, "RandomColorJitter": {},
+        "RandomContrast": {"factor": 0.2}, "RandomCrop": {"height": 12, "width": 10},
+        "RandomElasticTransform": {}, "RandomErasing": {}, "RandomFlip": {}, "RandomGaussianBlur": {},
+        "RandomGrayscale": {}, "RandomHue": {"factor": 0.2}, "RandomInvert": {}, "RandomPerspective": {},
+        "RandomPosterization": {"factor": 4}, "RandomRotation": {"factor": 0.2},
+        "RandomSaturation": {"factor": 0.2}, "RandomSharpness": {"factor": 0.2},
+        "RandomShear": {"x_factor": 0.2},
+        "RandomTranslation": {"height_factor": 0.2, "width_factor": 0.2},
+        "RandomZoom": {"height_factor": 0.2},
     }  # fmt: skip
     found = {kind: getattr(layers, kind)(**options) for kind, options in made.items()}
     found["Pipeline"] = layers.Pipeline([layers.RandomFlip(), layers.Rescaling(0.5)])

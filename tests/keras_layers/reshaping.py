@@ -65,6 +65,7 @@ def _tables(keras: Any) -> Mapping[str, Any]:
         "RepeatVector": layers.RepeatVector(3),
         "Reshape column": layers.Reshape((13, 1)),
         "InputLayer": layers.Identity(),
+        "Lambda": layers.Lambda(lambda x: x * x - 1.0),
         "Flatten table": layers.Flatten(),
     }
 

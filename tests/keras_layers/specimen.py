@@ -113,6 +113,7 @@ DATA: Mapping[str, Callable[[], Array]] = {
     "other": lambda: _standardized()[::-1].copy(),
     "raw": _wine,  # float32[13] of very different scale
     "sound": _sound,
+    "wave": lambda: _sound()[..., 0],  # float32[640]
     "tokens": _tokens,
     "counts": lambda: _tokens() % 6,  # int32[9] in 0..5
     "one_count": lambda: (_tokens() % 6)[:, 2:3],  # int32[1]

@@ -17,7 +17,7 @@ import numpy as np
 
 from edgeml_converters.model import Step, Task, TrainedModel, as_feeds
 from edgeml_converters.registry import Source
-from edgeml_converters.sources.keras_files import load
+from edgeml_converters.sources.keras_files import load, load_trusted
 from edgeml_converters.sources.keras_interface import View, family_of, view, walk
 from edgeml_converters.tensorflow_graph import ConstantGraph, freeze
 from edgeml_converters.tensorflow_import import import_tensorflow, quiet
@@ -243,4 +243,5 @@ SOURCE = Source(
     describe=_describe,
     predict=_predict,
     scores=_scores,
+    load_trusted=load_trusted,
 )

@@ -4,7 +4,8 @@ A file decides by what it says of itself, not by its suffix: `.keras` is a zip w
 files are HDF5 with a `model_config` attribute, a SavedModel is a folder with `saved_model.pb`. Files that
 Keras 2 wrote go to tf-keras, because Keras 3 refuses many of them; the rest go to Keras 3.
 
-Code in a file is never run: Lambda layers hold marshalled Python, custom classes are imported by name.
+Code in a file is not run unless its user says so (`load_trusted`): Lambda layers hold marshalled Python,
+custom classes are imported by name.
 """
 
 from __future__ import annotations
@@ -30,8 +31,21 @@ def load(path: Path) -> Any:
     Raises InputError for what is not a model or is damaged, UnsupportedModelError for files that hold Python
     code, MissingDependencyError where tf-keras is needed and absent.
     """
+    return _load(path, trusted=False)
+
+
+def load_trusted(path: Path) -> Any:
+    """`load`, running the code in the file and importing what it names.
+
+    Raises what `load` raises, UnsupportedModelError for classes that cannot be imported.
+    """
+    return _load(path, trusted=True)
+
+
+def _load(path: Path, *, trusted: bool) -> Any:
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
+    config: Any = None
     try:
         if path.is_dir():
             return _load_saved_model(path)
@@ -45,15 +59,19 @@ def load(path: Path) -> Any:
             raise InputError(
                 f"{path}: neither a .keras archive nor an HDF5 file; not a Keras model, or damaged"
             )
-        _refuse_code(path, config)
-        return _open(path, version)
+        if not trusted:
+            _refuse_code(path, config)
+        return _open(path, version, trusted=trusted)
     except EdgeMLError:
         raise
     except (*_DAMAGE, zipfile.BadZipFile) as error:
-        unknown = re.match(r"Unknown (\w+): '?(\w+)", str(error))  # legacy files do not say whose class it is
-        if unknown:
+        # Legacy files do not say whose class it is.
+        unknown = re.match(r"Unknown (\w+): '?(\w+)", str(error))
+        custom = [node["class_name"] for node in _serialized(config) if _is_custom(node)]
+        if unknown or custom:
+            kind, name = unknown.groups() if unknown else ("class", custom[0])
             raise UnsupportedModelError(
-                f"{path}: {unknown[2]} is a custom {unknown[1]}, whose code is not in the file; "
+                f"{path}: {name} is a custom {kind}, whose code is not in the file; "
                 "load the model in Python and pass the live object"
             ) from error
         lines = str(error).strip().splitlines() or [type(error).__name__]
@@ -92,7 +110,7 @@ def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def _open(path: Path, version: str) -> Any:
+def _open(path: Path, version: str, *, trusted: bool) -> Any:
     import_tensorflow()
     if version.startswith(("1.", "2.")):
         try:
@@ -104,11 +122,11 @@ def _open(path: Path, version: str) -> Any:
                 "pip install 'edgeml-converters[keras]'"
             ) from error
         with quiet():
-            return tf_keras.models.load_model(str(path), compile=False, safe_mode=True)
+            return tf_keras.models.load_model(str(path), compile=False, safe_mode=not trusted)
     import keras
 
     with quiet():
-        return keras.models.load_model(str(path), compile=False, safe_mode=True)
+        return keras.models.load_model(str(path), compile=False, safe_mode=not trusted)
 
 
 def _refuse_code(path: Path, config: Any) -> None:
@@ -116,13 +134,15 @@ def _refuse_code(path: Path, config: Any) -> None:
         layer = _layer_name(node)
         if node["class_name"] == "Lambda":
             raise UnsupportedModelError(
-                f"{path}: layer {layer} is a Lambda; it holds Python code, which is not run from a file. "
-                "Replace it with a layer of Keras (Rescaling, Reshape, ...)"
+                f"{path}: layer {layer} is a Lambda; it holds Python code, which is not run from a file "
+                "unless you say that you trust it: --trust-pickle (trust_pickle=True). Or pass the live "
+                "model, or replace it with a layer of Keras (Rescaling, Reshape, ...)"
             )
         if _is_custom(node):
             raise UnsupportedModelError(
                 f"{path}: layer {layer} is of the custom class {node['class_name']}, whose code is "
-                "not in the file; load the model in Python and pass the live object"
+                "not in the file; load the model in Python and pass the live object, or pass --trust-pickle "
+                "(trust_pickle=True) where its module can be imported"
             )
 
 

@@ -77,6 +77,9 @@ def walk(model: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Every layer below a Keras model with its path, those inside models and wrappers included."""
     # Keras 3 keeps bare operators (keras.ops.add on symbolic tensors) beside the layers.
     members = list(getattr(model, "operations", None) or getattr(model, "layers", None) or ())
+    if not members and not _is_own(type(model)):
+        held = getattr(model, "_layers", None) or getattr(model, "_self_tracked_trackables", None) or ()
+        members = [member for member in held if hasattr(member, "name") and hasattr(member, "call")]
     for name in ("layer", "forward_layer", "backward_layer"):  # TimeDistributed, Bidirectional
         inner = getattr(model, name, None)
         if hasattr(inner, "name") and all(inner is not other for other in members):
@@ -85,6 +88,11 @@ def walk(model: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         path = f"{prefix}{layer.name}"
         yield path, layer
         yield from walk(layer, f"{path}/")
+
+
+def _is_own(cls: type) -> bool:
+    """Whether a layer's class is Keras' own: what is inside of those is their affair."""
+    return cls.__module__.partition(".")[0] in ("keras", "tf_keras")
 
 
 def _model_view(tf: Any, model: Any, family: Family) -> View:

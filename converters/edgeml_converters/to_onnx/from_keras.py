@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from edgeml_converters.keras_support import refusal
+from edgeml_converters.keras_support import refusal, refused_steps, require_supported
 from edgeml_converters.keras_tracing import tracing
 from edgeml_converters.model import Artifact, TrainedModel
 from edgeml_converters.registry import Calibration, Converter
@@ -34,6 +34,7 @@ def _offers(model: TrainedModel) -> Mapping[str, str | None]:
 def _convert(model: TrainedModel, scheme: str, _calibration: Calibration | None) -> Artifact:
     if scheme != "float32":
         raise ConversionError(f"keras-to-onnx makes float32; {scheme} is quantized from that file")
+    require_supported(model)
     proto = _translate(model)
     _check_operators(model, proto.graph)
     fold_columns(proto.graph)
@@ -90,9 +91,11 @@ def _check_operators(model: TrainedModel, graph: Any) -> None:
     """tf2onnx leaves TensorFlow operators that it does not know in the graph."""
     import onnx
 
-    used = {(node.domain, node.op_type) for part in _graphs(graph) for node in part.node}
+    used = {(node.domain, node.op_type): node.name for part in _graphs(graph) for node in part.node}
     foreign = sorted(
-        kind for domain, kind in used if domain not in ("", "ai.onnx") or not onnx.defs.has(kind)
+        f"{kind} ({name})"
+        for (domain, kind), name in used.items()
+        if domain not in ("", "ai.onnx") or not onnx.defs.has(kind)
     )
     if foreign:
         raise UnsupportedOperatorError(
@@ -164,4 +167,5 @@ CONVERTER = Converter(
     extra="keras",
     offers=_offers,
     convert=_convert,
+    steps=refused_steps,
 )

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
-from edgeml_converters.keras_support import refusal
+from edgeml_converters.keras_support import refusal, refused_steps, require_supported
 from edgeml_converters.keras_tracing import replaced, tracing
 from edgeml_converters.model import Artifact, TrainedModel
 from edgeml_converters.recipe import Quantizer
@@ -21,10 +21,14 @@ from edgeml_converters.schemes import SCHEMES
 from edgeml_converters.sources.keras_interface import family_of, view, walk
 from edgeml_converters.tensorflow_graph import TensorFunction
 from edgeml_converters.tensorflow_import import quiet
-from edgeml_converters.tensorflow_rewrite import rewritten
+from edgeml_converters.tensorflow_rewrite import Rule, rewritten
+from edgeml_converters.to_tflite import error_function
 from edgeml_converters.to_tflite.flatbuffer import compile_function, static_quantizer, too_small_for_dynamic
 from edgeml_converters.to_tflite.recurrence import MAX_UNROLLED_STEPS, recurrence
 from edgeml_converters.to_tflite.tensorflow_rules import RULES
+from edgeml_runtime.errors import UnsupportedOperatorError
+
+T = TypeVar("T")
 
 
 def _offers(model: TrainedModel) -> Mapping[str, str | None]:
@@ -46,24 +50,29 @@ def _too_small(model: TrainedModel) -> str | None:
 
 
 def _refused_loops(model: TrainedModel) -> str | None:
+    found = next(_endless(model), None)
+    return None if found is None else f"{model.name}: {found[0]} {found[1]}"
+
+
+def _endless(model: TrainedModel) -> Iterator[tuple[str, str]]:
+    """Steps that loop in a way that TFLite does not take, with the reason."""
     for step in model.steps:
         if step.kind == "TensorListReserve":
-            return (
-                f"{model.name}: {step.path} is part of a loop with a free batch axis, which TFLite "
-                "does not take; compile the Keras model itself, or use unroll=True in the recurrent layer"
+            yield (
+                step.path,
+                "is part of a loop with a free batch axis, which TFLite does not take; compile the Keras "
+                "model itself, or use unroll=True in the recurrent layer",
             )
-    if family_of(model.model) == "keras":
-        return None
+    if family_of(model.model) != "tf-keras":
+        return
     for path, layer in walk(model.model):
-        if not hasattr(layer, "unroll"):
-            continue
-        steps = _time_steps(layer)
+        steps = _time_steps(layer) if hasattr(layer, "unroll") else 1
         if steps is None or steps > MAX_UNROLLED_STEPS:
-            return (
-                f"{model.name}: {path} ({type(layer).__name__}) runs over {steps or 'any number of'} steps; "
-                f"TFLite takes at most {MAX_UNROLLED_STEPS}, fixed in the input shape"
+            yield (
+                path,
+                f"({type(layer).__name__}) runs over {steps or 'any number of'} steps; TFLite takes at most "
+                f"{MAX_UNROLLED_STEPS} of a tf-keras model, fixed in the input shape",
             )
-    return None
 
 
 def _time_steps(layer: Any) -> int | None:
@@ -96,17 +105,31 @@ def _unrolled(model: Any) -> Iterator[None]:
         yield
 
 
-def _function(model: TrainedModel) -> TensorFunction:
+def _compiled(model: TrainedModel, make: Callable[[TensorFunction], T]) -> T:
+    """What `make` makes of the model's function; the second time without the converter's own patterns."""
+    try:
+        return make(_function(model, RULES))
+    except UnsupportedOperatorError:
+        return make(_function(model, {**RULES, **error_function.RULES}))
+
+
+def _function(model: TrainedModel, rules: Mapping[str, Rule]) -> TensorFunction:
     with tracing(model.model), _unrolled(model.model), quiet():
-        return rewritten(view(model.model).tensor_function, model.signature, RULES)
+        return rewritten(view(model.model).tensor_function, model.signature, rules)
 
 
 def _convert(model: TrainedModel, scheme: str, calibration: Calibration | None) -> Artifact:
-    return compile_function(_function(model), model.signature, scheme, calibration)
+    require_supported(model)
+    return _compiled(model, lambda f: compile_function(f, model.signature, scheme, calibration))
 
 
 def _quantizer(model: TrainedModel, calibration: Calibration | None) -> Quantizer:
-    return static_quantizer(_function(model), model.signature, calibration)
+    require_supported(model)
+    return _compiled(model, lambda f: static_quantizer(f, model.signature, calibration))
+
+
+def _steps(model: TrainedModel) -> Mapping[str, str | None]:
+    return {**refused_steps(model), **dict(_endless(model))}
 
 
 CONVERTER = Converter(
@@ -118,4 +141,5 @@ CONVERTER = Converter(
     offers=_offers,
     convert=_convert,
     quantizer=_quantizer,
+    steps=_steps,
 )
