@@ -169,7 +169,11 @@ def activations(content: bytes, rows: Mapping[str, Array], wanted: tuple[int, ..
     )
     by_name = {detail["name"]: detail for detail in interpreter.get_input_details()}
     details = {name: by_name[f"serving_default_{name}:0"] for name in rows}
-    bytes_a_row = sum(
+    for name, array in rows.items():
+        interpreter.resize_tensor_input(details[name]["index"], (1, *array.shape[1:]))
+    # Only then its workspaces, such as the patches of a convolution, are tensors as well; weights are too.
+    interpreter.allocate_tensors()
+    bytes_a_row = 2 * sum(
         int(np.prod(detail["shape"], dtype=np.int64)) * np.dtype(detail["dtype"]).itemsize
         for detail in interpreter.get_tensor_details()
     )

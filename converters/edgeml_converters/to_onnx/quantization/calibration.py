@@ -85,14 +85,15 @@ def exposed(model: Any, tensors: Sequence[str], rows: Mapping[str, Array]) -> It
     del shown.graph.output[:]
     shown.graph.output.extend(helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in tensors)
     finish(shown.graph, list(shown.graph.node), tuple(shown.graph.initializer))
-    known = activation_bytes(model, rows)
-    # The engine computes with tensors that it hands over as well.
-    for results in _stream(shown, list(tensors), rows, None if known is None else 2 * known):
+    for results in _stream(shown, list(tensors), rows, activation_bytes(model, rows)):
         yield dict(zip(tensors, results, strict=True))
 
 
 def activation_bytes(model: Any, rows: Mapping[str, Array]) -> int | None:
-    """Of all float32 tensors that one of those rows makes; None where not all shapes are known."""
+    """Of all float32 tensors that one of those rows makes, twice: the engine has its workspaces beside them.
+
+    None where not all shapes are known.
+    """
     sized = type(model).FromString(model.SerializeToString())
     for value in sized.graph.input:
         if value.name in rows:
@@ -108,7 +109,7 @@ def activation_bytes(model: Any, rows: Mapping[str, Array]) -> int | None:
         sizes = [size for size in (shape or (None, None))[1:] if size]
         if shape is None or len(sizes) < len(shape) - 1:
             return None
-        total += 4 * int(np.prod(sizes, dtype=np.int64))
+        total += 2 * 4 * int(np.prod(sizes, dtype=np.int64))
     return total
 
 

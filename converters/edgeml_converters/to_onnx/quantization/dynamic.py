@@ -71,13 +71,12 @@ def _product(
     stored, scales = quantized_weights(weights, axis, limit=FULL if is_conv else largest)
     if is_conv:
         stored = (stored.astype(np.int16) + _SHIFT).astype(np.uint8)
-        zero_point = np.asarray(_SHIFT, np.uint8)
         scales = scales.reshape(-1, *[1] * (weights.ndim - 2))
-    else:
-        zero_point = np.asarray(0, np.int8)
     key, fresh = node.output[0], out.names.fresh
     operator = "ConvInteger" if is_conv else "MatMulInteger"
-    operands = [x[0], out.constant(f"{key}_weights", stored), x[2], out.constant(f"{key}_zero", zero_point)]
+    operands = [x[0], out.constant(f"{key}_weights", stored), x[2]]
+    if is_conv:  # a product's zero point is 0 where none is given
+        operands.append(out.constant(f"{key}_zero", np.asarray(_SHIFT, np.uint8)))
     total = out.add(operator, operands, fresh(f"{key}_int32"))
     if is_conv:
         out.nodes[-1].attribute.extend(node.attribute)

@@ -18,6 +18,7 @@ from edgeml_converters.registry import Calibration
 from edgeml_converters.to_onnx.quantization import calibration as calibrator
 from edgeml_converters.to_onnx.quantization import qdq
 from edgeml_converters.to_onnx.quantization.bias import correct_biases
+from edgeml_converters.to_onnx.quantization.compact import compact
 from edgeml_converters.to_onnx.quantization.coverage import PRODUCTS
 from edgeml_converters.to_onnx.quantization.cross_layer import equalized, pairs
 from edgeml_converters.to_onnx.quantization.equalize import equalize
@@ -134,6 +135,7 @@ def artifact_of(original: Artifact, made: Any, scheme: str, left: tuple[FloatOpe
     """The quantized ModelProto as an artifact, tried in the engine."""
     made.producer_name, made.producer_version = "edgeml", ""
     check_interface(parse(original.content), made)
+    compact(made)
     content = serialize(made)
     open_session(content, f"{original.format}/{scheme}")
     return replace(original, scheme=scheme, content=content, float_operators=left)
