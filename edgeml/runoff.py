@@ -15,7 +15,7 @@ from edgeml_runtime.codec import encode
 from edgeml_runtime.tuning import DEFAULTS
 
 WITHIN = 1.3  # times the fastest measured latency: whoever is slower stays slower
-EQUAL = 1.01  # of the fastest's time, beyond which a candidate counts as slower
+EQUAL = 1.01  # of the fastest's time: what an estimate from a few launches repeats within
 SECONDS = 3.0
 LAUNCHES = 3
 
@@ -63,6 +63,6 @@ def run_off(outcomes: Sequence[Outcome], progress: Progress | None = None) -> Ru
     names = list(times.launches[0])
     fastest = min(names, key=times.median_ns)
     ratios = {name: compare(times, name, fastest) for name in names if name != fastest}
-    equal = {fastest, *(name for name, comparison in ratios.items() if comparison.low <= EQUAL)}
+    equal = {fastest, *(name for name, comparison in ratios.items() if comparison.ratio <= EQUAL)}
     ordered = sorted(names, key=times.median_ns)
     return RunOff(tuple((name, ratios.get(name)) for name in ordered), tuple(sorted(equal)))
