@@ -21,6 +21,7 @@ from edgeml_runtime.tables import as_inputs, read_arrays, wanted_by
 
 CALIBRATION_ROWS = 200  # ranges settle well before; more only costs time
 CALIBRATION_SHARE = 1 / 3
+MIN_CALIBRATION_ROWS = 8  # the range of fewer says nothing of the next row
 CALIBRATION_BYTES = 1 << 28  # of encoded rows: documents have as many columns as there are words
 SYNTHETIC_ROWS = 64
 
@@ -88,6 +89,16 @@ def synthetic(model: TrainedModel, seed: int) -> Split:
     by_name = len(feeds) > 1 or model.signature.columns
     data = Data(feeds if by_name else next(iter(feeds.values())))
     return Split(data, data, synthetic=True)
+
+
+def check_enough_to_calibrate(data: Data) -> None:
+    """Raises CalibrationError for too few rows."""
+    if len(data) < MIN_CALIBRATION_ROWS:
+        needed = round(MIN_CALIBRATION_ROWS / CALIBRATION_SHARE)
+        raise CalibrationError(
+            f"{len(data)} rows to take ranges from, at least {MIN_CALIBRATION_ROWS} are needed: pass data of "
+            f"{needed} rows or more, of which a third calibrates, or take a scheme without ranges"
+        )
 
 
 def calibration_feeds(model: TrainedModel, data: Data) -> dict[str, Array]:

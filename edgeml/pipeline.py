@@ -12,7 +12,16 @@ from edgeml.boundaries import boundary_rows
 from edgeml.build import build
 from edgeml.choose import OBJECTIVES, Choice, Explanation, choose
 from edgeml.coverage import Coverage, coverage
-from edgeml.data import Split, calibration_feeds, check_data, digest, read_data, split, synthetic
+from edgeml.data import (
+    Split,
+    calibration_feeds,
+    check_data,
+    check_enough_to_calibrate,
+    digest,
+    read_data,
+    split,
+    synthetic,
+)
 from edgeml.devices import DeviceProfile, is_host, load_device
 from edgeml.isa_gate import verification_targets, verify_winners
 from edgeml.judge import Outcome, judge
@@ -260,6 +269,7 @@ def _calibration(model: TrainedModel, planned: Plan, rows: Split) -> Calibration
     if not any(candidate.scheme in CALIBRATED for candidate in planned.candidates):
         return None
     try:
+        check_enough_to_calibrate(rows.calibration)
         return calibration_feeds(model, rows.calibration)
     except CalibrationError as error:
         return error

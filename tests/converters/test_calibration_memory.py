@@ -47,7 +47,7 @@ for layer in range(8):
     nodes.append(helper.make_node("Relu", [f"c{layer}"], [f"r{layer}"]))
     last = f"r{layer}"
 nodes.append(helper.make_node("GlobalAveragePool", [last], ["y"]))
-size = sys.argv[2] if sys.argv[2] == "side" else 160
+size = "side" if "side" in sys.argv else 160
 graph = helper.make_graph(nodes, "large",
     [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, size, size])],
     [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 16, 1, 1])], tensors)
@@ -97,3 +97,13 @@ def test_tflite():
     # TensorFlow's own calibrator takes one row at a time; converting takes what it takes.
     assert many < few + CONSTANT_BYTES
     assert max(recipes) < MEMORY_CAP_BYTES + CONSTANT_BYTES
+
+
+def test_a_row_beyond_the_cap_is_refused_with_both_numbers():
+    require_module("onnx", "onnxruntime")
+    script = ONNX.partition("for recipe")[0].replace("160", "1280") + "quantizer.artifact(Recipe())"
+    done = subprocess.run([sys.executable, "-c", MEASURE + script, "2"], capture_output=True, text=True)
+    assert done.returncode == 1
+    # Eight convolutions and Relus of 16 channels and the mean, twice.
+    needed = 2 * 4 * (8 * 2 * 16 * 1280 * 1280 + 16)
+    assert f"one row take {needed:,} bytes, calibration holds at most {MEMORY_CAP_BYTES:,}" in done.stderr

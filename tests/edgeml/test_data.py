@@ -19,6 +19,7 @@ from edgeml.data import (
     CALIBRATION_ROWS,
     calibration_feeds,
     check_data,
+    check_enough_to_calibrate,
     digest,
     read_data,
     split,
@@ -294,6 +295,14 @@ def test_a_table_is_read_from_its_file(tmp_path):
 
 
 # --- calibration ---
+
+
+def test_too_few_rows_to_calibrate_on_say_how_many_it_takes():
+    check_enough_to_calibrate(split(Data(rows(24)), 0).calibration)
+    with pytest.raises(
+        CalibrationError, match=r"7 rows to take ranges from, at least 8 .* of 24 rows or more"
+    ):
+        check_enough_to_calibrate(split(Data(rows(23)), 0).calibration)
 
 
 def test_encoded_rows_calibrate():

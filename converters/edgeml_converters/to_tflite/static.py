@@ -181,7 +181,7 @@ def activations(content: bytes, rows: Mapping[str, Array], wanted: tuple[int, ..
     if size == 0:
         raise CalibrationError(
             f"the activations of one row take {bytes_a_row:,} bytes, calibration holds at most "
-            f"{MEMORY_CAP_BYTES:,}; use the min-max calibrator"
+            f"{MEMORY_CAP_BYTES:,}; take min-max ranges without equalization and bias correction"
         )
     total = len(next(iter(rows.values())))
     for start in range(0, total, size):

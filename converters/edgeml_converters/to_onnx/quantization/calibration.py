@@ -123,7 +123,7 @@ def _stream(
     if size == 0:
         raise CalibrationError(
             f"the activations of one row take {bytes_a_row:,} bytes, calibration holds at most "
-            f"{MEMORY_CAP_BYTES:,}"
+            f"{MEMORY_CAP_BYTES:,}; take a scheme without ranges, or a smaller input"
         )
     session = open_session(model.SerializeToString(), "calibration", threads=0, frugal=True)
     total = max(len(array) for array in rows.values())
