@@ -81,8 +81,11 @@ def exported() -> Mapping[str, type]:
     import_tensorflow()
     import keras
 
-    found = {name: value for name, value in vars(keras.layers).items() if isinstance(value, type)}
-    return {name: cls for name, cls in found.items() if issubclass(cls, keras.Layer) and cls.__name__ == name}
+    found: dict[type, str] = {}
+    for name, cls in sorted(vars(keras.layers).items()):
+        if isinstance(cls, type) and issubclass(cls, keras.Layer) and found.get(cls) != cls.__name__:
+            found[cls] = name
+    return {name: cls for cls, name in found.items()}
 
 
 @dataclass(frozen=True, slots=True)

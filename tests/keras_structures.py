@@ -189,6 +189,16 @@ def long_sequence() -> Built:
     return _made(keras.Model(inputs, layers.Dense(2)(layers.LSTM(3)(x))), "sound")
 
 
+def carried_state() -> Built:
+    """What a stateful layer is rebuilt as: its state goes in and comes out, call by call."""
+    keras = _keras()
+    layers = keras.layers
+    lines, state = keras.Input((8, 5), name="lines"), keras.Input((4,), name="state")
+    outputs, carried = layers.GRU(4, return_state=True)(lines, initial_state=state)
+    model = keras.Model([lines, state], {"kind": layers.Dense(2)(outputs), "next_state": carried})
+    return _made(model, "lines", "state")
+
+
 def own_function() -> Built:
     """A Lambda in a live model is the user's own code, traced like any layer."""
     keras = _keras()
@@ -213,7 +223,8 @@ STRUCTURES: Mapping[str, Callable[[], Built]] = {
     make.__name__: make
     for make in (
         sequential, functional_with_residuals, arithmetic, several_inputs_and_outputs, nested, shared,
-        subclassed, subclassed_with_two_outputs, transformer, long_sequence, own_function, spectrum,
+        subclassed, subclassed_with_two_outputs, transformer, long_sequence, carried_state, own_function,
+        spectrum,
     )
 }  # fmt: skip
 

@@ -80,7 +80,10 @@ def _by_options(layer: Any) -> str | None:
     if getattr(layer, "compute_dtype", "") in _HALF:
         return "computes in half precision; rebuild the model under the float32 policy"
     if getattr(layer, "stateful", False) and hasattr(layer, "unroll"):
-        return "is stateful, it carries state from call to call; rebuild it with stateful=False"
+        return (
+            "is stateful, it carries state from call to call; rebuild it with stateful=False, and to carry "
+            "state make it an input (initial_state=) and an output (return_state=True) of the model"
+        )
     if kind not in _CONVOLUTIONS:
         return None
     if getattr(layer, "data_format", "") == "channels_first":

@@ -119,6 +119,7 @@ DATA: Mapping[str, Callable[[], Array]] = {
     "one_count": lambda: (_tokens() % 6)[:, 2:3],  # int32[1]
     "wide_counts": lambda: (_tokens() % 6).astype(np.int64),
     "weights": lambda: _digits().reshape(ROWS, 64)[:, 30:39],  # float32[9]
+    "state": lambda: _standardized()[:, :4] / 4,  # float32[4]
     "sign": lambda: _digits()[:, 2:8, 3] > 0.2,  # bool[6]
 }
 
