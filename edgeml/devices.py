@@ -120,8 +120,8 @@ def notes(profile: DeviceProfile) -> tuple[str, ...]:
         for name, library in profile.libraries.items()
     )
     return (
-        f"{profile.name} is a microcontroller without Python: the answers are those of an engine of this host; "
-        f"the firmware links {reading or 'a library'}, whose kernels may round otherwise",
+        f"{profile.name} is a microcontroller without Python: the answers are those of an engine of this "
+        f"host; the firmware links {reading or 'a library'}, whose kernels may round otherwise",
         "its speed and memory are not those of this host, so integers are chosen before floats",
     )
 
