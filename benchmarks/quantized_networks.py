@@ -1,9 +1,9 @@
 """MLPerf Tiny's trained networks in int8: size, quality and time against the benchmark's own int8 file.
 
 Keyword spotting: compiled for this machine within 0.01 of the float accuracy, once for size and once for
-latency, against the reference file on the rows that judged it; both get a float32 row. The anomaly autoencoder:
-the relative change of its reconstruction error, on inputs drawn from what it learned (anomaly_inputs.py), in
-at most 280 kB.
+latency, against the reference file on the rows that judged it; both get a float32 row. The anomaly
+autoencoder: the relative change of its reconstruction error, on inputs drawn from what it learned
+(anomaly_inputs.py), in at most 280 kB.
 
     python benchmarks/quantized_networks.py [--data ../shared/data] [--seconds 10] [--json]
 
@@ -72,9 +72,7 @@ def keyword_spotting(data: Path, objective: str, seconds: float) -> dict[str, An
     if chosen is None or chosen.bundle is None or chosen.accuracy is None:
         raise SystemExit("nothing fits")
     reference = data / "kws/kws_reference_int8.tflite"
-    right = [
-        litert_call(reference, x[None])().argmax() == y for x, y in zip(judging.x, judging.y, strict=True)
-    ]
+    labels = [litert_call(reference, x[None])().argmax() for x in judging.x]
     row = np.ascontiguousarray(judging.x[:1])
     us = interleaved(
         {"ours": our_call(chosen.bundle, row), "reference": litert_call(reference, row)}, seconds

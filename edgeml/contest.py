@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -90,11 +91,13 @@ def median_interval(samples: Sequence[float], mistake: float = MISTAKE) -> tuple
     The number of n samples below that median is binomial(n, 1/2). Infinite where there are too few samples.
     """
     ordered, n = sorted(samples), len(samples)
-    total = 0.0
+    allowed = Fraction(mistake) * 2**n  # of 2^n ways to lie above or below: floats do not reach that far
+    ways = total = 1
     for below in range(n):
-        total += math.comb(n, below) / 2.0**n
-        if total > mistake:
+        if total > allowed:
             return (ordered[below - 1], ordered[n - below]) if below else (-math.inf, math.inf)
+        ways = ways * (n - below) // (below + 1)
+        total += ways
     return -math.inf, math.inf
 
 

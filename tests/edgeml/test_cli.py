@@ -31,6 +31,7 @@ COMMANDS = (
     "compile",
     "inspect",
     "fits",
+    "tune",
     "demo",
     "devices",
     "devices list",
