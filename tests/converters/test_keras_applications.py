@@ -39,6 +39,17 @@ def photographs():
     )
 
 
+def settle(model):
+    """Statistics as training leaves them: what the layers before really give, so that no signal dies out."""
+    norms = [layer for layer in model.layers if type(layer).__name__ == "BatchNormalization"]
+    momenta = [layer.momentum for layer in norms]
+    for layer in norms:
+        layer.momentum = 0.0
+    model(photographs() / 127.5 - 1, training=True)
+    for layer, momentum in zip(norms, momenta, strict=True):
+        layer.momentum = momentum
+
+
 @functools.cache
 def network(name):
     from edgeml_converters.tensorflow_import import import_tensorflow, quiet
@@ -51,6 +62,7 @@ def network(name):
         make = getattr(keras.applications, name)
         model = make(weights=None, input_shape=(SIZE, SIZE, 3), classes=10, classifier_activation=None)
         randomise(model)
+        settle(model)
         return keras.Sequential(
             [keras.Input((SIZE, SIZE, 3)), keras.layers.Rescaling(1 / 127.5, offset=-1), model]
         )

@@ -17,12 +17,12 @@ from edgeml_converters.keras_tracing import replaced, tracing
 from edgeml_converters.model import Artifact, TrainedModel
 from edgeml_converters.recipe import Quantizer
 from edgeml_converters.registry import Calibration, Converter
-from edgeml_converters.schemes import SCHEMES
+from edgeml_converters.schemes import CALIBRATED, SCHEMES
 from edgeml_converters.sources.keras_interface import family_of, view, walk
 from edgeml_converters.tensorflow_graph import TensorFunction
 from edgeml_converters.tensorflow_import import quiet
 from edgeml_converters.tensorflow_rewrite import Rule, rewritten
-from edgeml_converters.to_tflite import error_function
+from edgeml_converters.to_tflite import error_function, quantizable
 from edgeml_converters.to_tflite.flatbuffer import compile_function, static_quantizer, too_small_for_dynamic
 from edgeml_converters.to_tflite.recurrence import MAX_UNROLLED_STEPS, recurrence
 from edgeml_converters.to_tflite.tensorflow_rules import RULES
@@ -105,12 +105,13 @@ def _unrolled(model: Any) -> Iterator[None]:
         yield
 
 
-def _compiled(model: TrainedModel, make: Callable[[TensorFunction], T]) -> T:
+def _compiled(model: TrainedModel, scheme: str, make: Callable[[TensorFunction], T]) -> T:
     """What `make` makes of the model's function; the second time without the converter's own patterns."""
+    rules = {**RULES, **quantizable.RULES} if scheme in CALIBRATED else RULES
     try:
-        return make(_function(model, RULES))
+        return make(_function(model, rules))
     except UnsupportedOperatorError:
-        return make(_function(model, {**RULES, **error_function.RULES}))
+        return make(_function(model, {**rules, **error_function.RULES}))
 
 
 def _function(model: TrainedModel, rules: Mapping[str, Rule]) -> TensorFunction:
@@ -120,12 +121,12 @@ def _function(model: TrainedModel, rules: Mapping[str, Rule]) -> TensorFunction:
 
 def _convert(model: TrainedModel, scheme: str, calibration: Calibration | None) -> Artifact:
     require_supported(model)
-    return _compiled(model, lambda f: compile_function(f, model.signature, scheme, calibration))
+    return _compiled(model, scheme, lambda f: compile_function(f, model.signature, scheme, calibration))
 
 
 def _quantizer(model: TrainedModel, calibration: Calibration | None) -> Quantizer:
     require_supported(model)
-    return _compiled(model, lambda f: static_quantizer(f, model.signature, calibration))
+    return _compiled(model, "int8-static", lambda f: static_quantizer(f, model.signature, calibration))
 
 
 def _steps(model: TrainedModel) -> Mapping[str, str | None]:
