@@ -1,7 +1,7 @@
 """When int8 misses the budget: another way to its ranges first, then single operators back to float.
 
     recipes without floats, best error first --judge--> fits?
-    else operators by their error for the latency of float --one by one--> fits? --> take back the needless
+    else operators by their error for the cost of float --one by one--> fits? --> take back the needless
 
 Only the calibration rows choose; the judging rows say when it is enough.
 """
@@ -18,7 +18,7 @@ from edgeml_converters.model import Artifact
 from edgeml_converters.recipe import CALIBRATORS, Quantizer, Recipe
 from edgeml_runtime.errors import EngineError
 
-_LEAST_SLOWDOWN = 0.02  # below what a short measurement can tell
+_CONVERSIONS = 0.02  # of a call: to float and back around an operator without weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def _return(
 
     What an operator does alone decides: as long as another spoils the answers, returning it shows nothing.
     """
-    for effect in sorted(effects, key=_worth, reverse=True):
+    for effect in sorted(effects, key=lambda e: (e.alone or 0.0) / _cost(e, effects), reverse=True):
         recipe = replace(recipe, in_float=(*recipe.in_float, effect.operator.name))
         artifact = bench.artifact(quantizer, recipe)
         if artifact is not None and _suffices(artifact, bench, gates):
@@ -117,16 +117,17 @@ def _return(
     return None
 
 
-def _worth(effect: Effect) -> float:
-    """Error removed for each share of a call's time added."""
-    return (effect.alone or 0.0) / max(effect.slower or 0.0, _LEAST_SLOWDOWN)
+def _cost(effect: Effect, effects: tuple[Effect, ...]) -> float:
+    """What float costs, as a share of a call: by multiply-adds, since what is timed differs between runs."""
+    whole = sum(other.operator.macs for other in effects)
+    return effect.operator.macs / max(whole, 1) + _CONVERSIONS
 
 
 def _without_needless(
     quantizer: Quantizer, bench: Bench, gates: Gates, recipe: Recipe, effects: tuple[Effect, ...]
 ) -> Recipe:
     """Operators go back to integers, the most expensive in float first, where the quality still suffices."""
-    costs = {effect.operator.name: effect.slower or 0.0 for effect in effects}
+    costs = {effect.operator.name: _cost(effect, effects) for effect in effects}
     for name in sorted(recipe.in_float, key=lambda n: costs.get(n, 0.0), reverse=True):
         fewer = replace(recipe, in_float=tuple(n for n in recipe.in_float if n != name))
         artifact = bench.artifact(quantizer, fewer)
