@@ -24,7 +24,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.anomaly_inputs import anomaly_inputs, reconstruction_error
-from benchmarks.keras_models import interleaved, our_call
+from benchmarks.keras_models import interleaved, our_calls
 from benchmarks.peers import litert_call
 
 REFERENCE_BYTES, MAX_DROP = 53_936, 0.01
@@ -75,7 +75,7 @@ def keyword_spotting(data: Path, objective: str, seconds: float) -> dict[str, An
     labels = [litert_call(reference, x[None])().argmax() for x in judging.x]
     row = np.ascontiguousarray(judging.x[:1])
     us = interleaved(
-        {"ours": our_call(chosen.bundle, row), "reference": litert_call(reference, row)}, seconds
+        {"ours": our_calls(chosen.bundle, row)[0], "reference": litert_call(reference, row)}, seconds
     )
     return {
         "chosen": chosen.candidate.name,
