@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from sklearn.datasets import load_wine
+from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 import edgeml
@@ -152,11 +152,11 @@ def test_nobody_near_the_fastest_needs_no_run_off():
 @pytest.mark.slow
 def test_a_run_off_and_tuning_of_a_real_compilation(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("edgeml.pipeline.tune_bundle", partial(tune, seconds=0.2))
-    x, y = load_wine(return_X_y=True)
+    x, y = load_digits(return_X_y=True)
     result = edgeml.compile(
-        LogisticRegression(max_iter=5000).fit(x, y),
+        LogisticRegression(max_iter=2000).fit(x / 16, y),
         device="host",
-        data=edgeml.Data(x, y),
+        data=edgeml.Data(x / 16, y),
         formats=["onnx"],
         schemes=["float32", "float16"],
         budget=edgeml.Budget(max_accuracy_drop=1.0),  # both fit
