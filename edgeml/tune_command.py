@@ -10,9 +10,7 @@ import click
 
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=Path))
-@click.option(
-    "--seconds", default=20.0, show_default=True, help="Of measuring; starts come on top."
-)
+@click.option("--seconds", default=20.0, show_default=True, help="Of measuring; starts come on top.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Default: BUNDLE itself, rewritten.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def tune(bundle: Path, seconds: float, output: Path | None, as_json: bool) -> int:
