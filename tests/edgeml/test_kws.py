@@ -130,9 +130,11 @@ def test_a_layer_that_nothing_takes_is_named_before_any_conversion(monkeypatch):
 
     monkeypatch.setattr("edgeml.pipeline.build", lambda *_: pytest.fail("something was built"))
     model = keras.Sequential(
-        [keras.Input((4,)), keras.layers.Dense(3), keras.layers.Lambda(lambda x: x * 2, name="twice")]
+        [keras.Input((4,), dtype="int32"), keras.layers.Hashing(8, name="bins"), keras.layers.Embedding(8, 3)]
     )
-    with pytest.raises(UnsupportedModelError, match=r"twice \(Lambda\) runs Python code"):
+    with pytest.raises(
+        UnsupportedModelError, match=r"bins \(Hashing\) hashes strings; hash before the model"
+    ):
         edgeml.compile(model, device="raspberry-pi-4")
 
 
