@@ -18,12 +18,22 @@ def _count(tf: Any, node: Any, inputs: Sequence[Any]) -> Sequence[Any] | None:
     if size is None or values.shape.rank != 2:
         return None
     dtype = weights.dtype
-    hot = tf.one_hot(tf.cast(values, tf.int32), size, dtype=tf.float32)
+    hot = one_hot(tf, values, size)
     if node.attr["binary_output"].b:
         return [tf.cast(tf.reduce_max(hot, axis=1), dtype)]
     if weights.shape.num_elements() != 0:
         hot = hot * tf.cast(weights, tf.float32)[:, :, tf.newaxis]
     return [tf.cast(tf.reduce_sum(hot, axis=1), dtype)]
+
+
+def one_hot(tf: Any, indices: Any, depth: int) -> Any:
+    """float32[..., depth]: rows of a unit matrix, zeros for indices out of range.
+
+    TFLite's int8 ONE_HOT puts out 0.5 for 0: its quantizer gives the two values scales of their own.
+    """
+    indices = tf.cast(indices, tf.int32)
+    inside = tf.logical_and(indices >= 0, indices < depth)
+    return tf.gather(np.eye(depth + 1, depth, dtype=np.float32), tf.where(inside, indices, depth))
 
 
 def _upper_bound(tf: Any, size: Any) -> int | None:

@@ -11,6 +11,7 @@ from keras_layers import randomise
 from keras_zoo import run_onnx, run_tflite
 
 from edgeml_converters.sources.keras import SOURCE
+from edgeml_converters.sources.keras_interface import walk
 from edgeml_converters.to_onnx.from_keras import CONVERTER as TO_ONNX
 from edgeml_converters.to_tflite.from_keras import CONVERTER as TO_TFLITE
 
@@ -41,11 +42,11 @@ def photographs():
 
 def settle(model):
     """Statistics as training leaves them: what the layers before really give, so that no signal dies out."""
-    norms = [layer for layer in model.layers if type(layer).__name__ == "BatchNormalization"]
+    norms = [layer for _, layer in walk(model) if type(layer).__name__ == "BatchNormalization"]
     momenta = [layer.momentum for layer in norms]
     for layer in norms:
         layer.momentum = 0.0
-    model(photographs() / 127.5 - 1, training=True)
+    model(photographs(), training=True)
     for layer, momentum in zip(norms, momenta, strict=True):
         layer.momentum = momentum
 
@@ -61,11 +62,12 @@ def network(name):
         keras.utils.set_random_seed(1)
         make = getattr(keras.applications, name)
         model = make(weights=None, input_shape=(SIZE, SIZE, 3), classes=10, classifier_activation=None)
+        if not any(type(layer).__name__ == "Rescaling" for layer in model.layers):
+            scaled = keras.layers.Rescaling(1 / 127.5, offset=-1)
+            model = keras.Sequential([keras.Input((SIZE, SIZE, 3)), scaled, model])
         randomise(model)
         settle(model)
-        return keras.Sequential(
-            [keras.Input((SIZE, SIZE, 3)), keras.layers.Rescaling(1 / 127.5, offset=-1), model]
-        )
+    return model
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgeml_converters import tensorflow_rules
 from edgeml_converters.tensorflow_rewrite import Rule
+from edgeml_converters.to_tflite.tensorflow_rules import bounded_root
 
 # Masked scores are set this far below the smallest: a weight of e^-20 is 2e-9.
 _BELOW = 20.0
@@ -39,4 +41,27 @@ def _is_huge(tf: Any, tensor: Any, sign: int) -> bool:
     return value is not None and value.size == 1 and sign * float(value) >= _HUGE
 
 
-RULES: Mapping[str, Rule] = {"Softmax": _masked_softmax}
+def _one_hot(tf: Any, node: Any, inputs: Sequence[Any]) -> Sequence[Any] | None:
+    indices, *settings = inputs
+    depth, on, off = (tf.get_static_value(value) for value in settings)
+    plain = on == 1 and off == 0 and node.attr["axis"].i == -1 and settings[1].dtype == tf.float32
+    return [tensorflow_rules.one_hot(tf, indices, int(depth))] if plain and depth is not None else None
+
+
+def _extreme(tf: Any, node: Any, inputs: Sequence[Any]) -> Sequence[Any] | None:
+    """The larger, or smaller, of two activations: integer kernels have one scale for both, and cut one."""
+    first, second = inputs
+    fixed = any(tf.get_static_value(value) is not None for value in inputs)
+    if fixed or first.dtype != tf.float32 or first.shape.as_list() != second.shape.as_list():
+        return None
+    if node.op == "Maximum":
+        return [first + tf.nn.relu(second - first)]
+    return [first - tf.nn.relu(first - second)]
+
+
+RULES: Mapping[str, Rule] = {
+    "Maximum": _extreme,
+    "Minimum": lambda tf, node, inputs: bounded_root(tf, node, inputs) or _extreme(tf, node, inputs),
+    "OneHot": _one_hot,
+    "Softmax": _masked_softmax,
+}

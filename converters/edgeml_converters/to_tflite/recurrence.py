@@ -52,7 +52,8 @@ class _Loop:
         flat_new = tf.nest.flatten(new)
         if kept is None:
             return output, flat_new
-        before = tf.zeros_like(output) if before is None or self.zeroed else before
+        # A scalar: zeros of the output's shape would take an operator that has no integers.
+        before = tf.constant(0, output.dtype) if before is None or self.zeroed else before
         return _where(tf, kept, output, before), [
             _where(tf, kept, after, old) for after, old in zip(flat_new, flat, strict=True)
         ]

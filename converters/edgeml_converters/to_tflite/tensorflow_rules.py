@@ -9,10 +9,10 @@ import numpy as np
 
 from edgeml_converters import tensorflow_rules
 from edgeml_converters.tensorflow_rewrite import Rule
-from edgeml_converters.to_tflite import volumes
+from edgeml_converters.to_tflite import volumes, zeros
 
 
-def _bounded_root(tf: Any, _node: Any, inputs: Sequence[Any]) -> Sequence[Any] | None:
+def bounded_root(tf: Any, _node: Any, inputs: Sequence[Any]) -> Sequence[Any] | None:
     """min(1 / sqrt(x), limit) with the limit below the root: XNNPACK's 1 / sqrt(0) is not a number."""
     root, limit = inputs[0].op, tf.get_static_value(inputs[1])
     if root.type != "Rsqrt" or limit is None or limit.size != 1 or not 0 < float(limit) < 1e18:
@@ -38,6 +38,8 @@ def _new_axes(tf: Any, node: Any, inputs: Sequence[Any]) -> Sequence[Any] | None
 RULES: Mapping[str, Rule] = {
     **tensorflow_rules.RULES,
     **volumes.RULES,
-    "Minimum": _bounded_root,
+    **zeros.RULES,
+    "AddV2": lambda tf, node, inputs: zeros.added(tf, node, inputs) or volumes.biased(tf, node, inputs),
+    "Minimum": bounded_root,
     "StridedSlice": _new_axes,
 }

@@ -92,7 +92,7 @@ def _convolve(
     return [tf.reshape(y, [-1, steps, *y.shape[1:]], name=_NAME)]
 
 
-def _bias(tf: Any, _node: Any, inputs: Sequence[Any]) -> Sequence[Any] | None:
+def biased(tf: Any, _node: Any, inputs: Sequence[Any]) -> Sequence[Any] | None:
     """A bias is added before the volume is put together, where TFLite's kernel adds it itself."""
     made, bias = inputs[0].op, tf.get_static_value(inputs[1])
     if made.type != "Reshape" or _NAME not in made.name or bias is None or bias.size != inputs[0].shape[-1]:
@@ -101,10 +101,9 @@ def _bias(tf: Any, _node: Any, inputs: Sequence[Any]) -> Sequence[Any] | None:
 
 
 RULES: Mapping[str, Rule] = {
-    "AddV2": _bias,
     "AvgPool3D": _pool,
     "BatchToSpaceND": _dilated,
-    "BiasAdd": _bias,
+    "BiasAdd": biased,
     "Conv3D": _convolution,
     "MaxPool3D": _pool,
 }
