@@ -198,7 +198,7 @@ def tuned_lines(tuned: Tuned) -> Iterator[str]:
 def _outcome(option: TunedOption, comparison: Comparison) -> str:
     if option.adopted:
         return "adopted"
-    return "faster, but not enough" if comparison.says == "faster" else comparison.says
+    return "faster, not adopted" if comparison.says == "faster" else comparison.says
 
 
 def _ratio(comparison: Comparison) -> str:
