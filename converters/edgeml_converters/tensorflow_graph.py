@@ -22,6 +22,8 @@ from edgeml_converters.tensorflow_import import import_tensorflow
 from edgeml_runtime.errors import ConversionError
 from edgeml_runtime.signature import Signature, TensorSpec
 
+# Operators that call a function of the graph's library.
+CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 # Named TensorFlow tensors in, named TensorFlow tensors out.
 TensorFunction = Callable[[dict[str, Any]], Mapping[str, Any]]
 
@@ -70,8 +72,13 @@ def freeze(function: TensorFunction, signature: Signature) -> ConstantGraph:
         # An identity of its own keeps outputs apart that are one tensor, or an input.
         return [tf.identity(_as_declared(tf, spec, results[spec.name])) for spec in signature.outputs]
 
-    frozen = convert_variables_to_constants_v2(variable.get_concrete_function(), lower_control_flow=False)
-    graph = frozen.graph.as_graph_def()
+    frozen = variable.get_concrete_function()
+    if frozen.captured_inputs or any(op.type in CALLS for op in frozen.graph.get_operations()):
+        frozen = convert_variables_to_constants_v2(frozen, lower_control_flow=False)
+        graph = frozen.graph.as_graph_def()
+    else:  # what a pass has rewritten is frozen, but for what nothing reads any more
+        kept = [tensor.op.name for tensor in (*frozen.inputs, *frozen.outputs)]
+        graph = tf.compat.v1.graph_util.extract_sub_graph(frozen.graph.as_graph_def(), kept)
     fold_reshapes(graph)
     return ConstantGraph(
         graph,

@@ -12,14 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from edgeml_converters.tensorflow_graph import TensorFunction, freeze
+from edgeml_converters.tensorflow_graph import CALLS, TensorFunction, freeze
 from edgeml_converters.tensorflow_import import import_tensorflow
 from edgeml_runtime.signature import Signature
 
 # (tensorflow, node as it stands, its inputs in the new graph) -> its outputs, or None to keep the node.
 Rule = Callable[[Any, Any, Sequence[Any]], "Sequence[Any] | None"]
 
-_CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _BODIES = {
     "While": ("cond", "body"),
     "StatelessWhile": ("cond", "body"),
@@ -73,7 +72,7 @@ class _Pass:
         return [made[name][port] for name, port in map(_split, wanted)]
 
     def _make(self, node: Any, inputs: Sequence[Any]) -> Sequence[Any]:
-        if node.op in _CALLS:
+        if node.op in CALLS:
             return self._inline(node.attr["f"].func.name, inputs)
         rule = self.rules.get(node.op)
         results = None if rule is None else rule(self.tf, node, inputs)

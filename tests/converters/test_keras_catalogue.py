@@ -72,8 +72,8 @@ def test_structures_agree_with_keras(name, target):
         )
 
 
-# What TensorFlow's quantizer spoils by itself: masked scores, one-hot rows, extremes, volumes. All branches at
-# once, or those, each apart: its quantizer wants one scale for all that a mask chooses between.
+# What TensorFlow's quantizer spoils by itself: masked scores, one-hot rows, extremes, volumes. All branches
+# at once, or those, each apart: its quantizer wants one scale for all that a mask chooses between.
 IN_INT8 = {
     "attention": ("Attention causal", "Attention masked", "MultiHeadAttention window"),
     "categories": (), "conv2d": (), "conv3d": (), "depthwise": (), "embedding": ("Embedding Attention",),
