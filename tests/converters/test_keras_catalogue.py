@@ -9,6 +9,7 @@ from keras_layers import LAYERS
 from keras_structures import STRUCTURES, first_rows
 from keras_zoo import by_name, run_onnx, run_tflite
 
+from edgeml.coverage import coverage
 from edgeml_converters.keras_support import LAYERS as REFUSED
 from edgeml_converters.model import as_feeds
 from edgeml_converters.sources.keras import SOURCE
@@ -181,6 +182,10 @@ def test_unsupported_layers_are_refused_by_path_before_conversion(kind):
         inner = keras.Model(inputs, layer(feed), name="inner")
         outer = keras.Input(batch_shape=inputs.shape, dtype=inputs.dtype)
         model = SOURCE.describe(keras.Model(outer, inner(outer)), "net")
+    shown = coverage(model)  # what `edgeml inspect` and the start of compile say
+    (odd,) = (step for step in shown.steps if any(step.formats.values()))
+    assert (odd.path, odd.kind) == ("inner/odd", kind) and all(odd.formats.values())
+    assert all("inner/odd" in reason for reason in shown.formats.values())
     for converter in FORMATS.values():
         steps = converter[0].steps(model)
         (path,) = (path for path, reason in steps.items() if reason)
