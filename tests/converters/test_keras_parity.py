@@ -28,7 +28,6 @@ TOLERANCES = {
 # What TensorFlow's converter cannot do, as the converter says it.
 REFUSED = {
     ("token_embedding", "int16x8-static"): "takes no integer inputs",
-    ("row_gru", "int16x8-static"): "does not run",
     ("digits_autoencoder", "int8-dynamic"): "no layer has 1024 weights",
 }
 

@@ -35,11 +35,15 @@ def _new_axes(tf: Any, node: Any, inputs: Sequence[Any]) -> Sequence[Any] | None
     return [x]
 
 
+def _sum(tf: Any, node: Any, inputs: Sequence[Any]) -> Sequence[Any] | None:
+    return zeros.added(tf, node, inputs) or volumes.biased(tf, node, inputs)
+
+
 RULES: Mapping[str, Rule] = {
     **tensorflow_rules.RULES,
     **volumes.RULES,
     **zeros.RULES,
-    "AddV2": lambda tf, node, inputs: zeros.added(tf, node, inputs) or volumes.biased(tf, node, inputs),
+    **dict.fromkeys(("AddV2", "BiasAdd"), _sum),
     "Minimum": bounded_root,
     "StridedSlice": _new_axes,
 }

@@ -103,7 +103,6 @@ def biased(tf: Any, _node: Any, inputs: Sequence[Any]) -> Sequence[Any] | None:
 RULES: Mapping[str, Rule] = {
     "AvgPool3D": _pool,
     "BatchToSpaceND": _dilated,
-    "BiasAdd": biased,
     "Conv3D": _convolution,
     "MaxPool3D": _pool,
 }

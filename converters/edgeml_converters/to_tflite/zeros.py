@@ -40,11 +40,18 @@ def _scaled(tf: Any, _node: Any, inputs: Sequence[Any]) -> Sequence[Any] | None:
 
 
 def added(tf: Any, _node: Any, inputs: Sequence[Any]) -> Sequence[Any] | None:
-    """A sum with zeros: the other."""
+    """A sum with zeros: the other; of a bias a single row, which is as good as one for each of the batch.
+
+    Zeros themselves get the scale 0 under int16, which TFLite's ADD aborts the process on.
+    """
     for tensor, other in (inputs, inputs[::-1]):
-        if _is_zero(tf, tensor) and _fits(tensor, other):
+        if not _is_zero(tf, tensor):
+            continue
+        if _fits(tensor, other):
             return [other]
+        if other.shape.is_fully_defined() and other.shape.as_list() == tensor.shape.as_list()[1:]:
+            return [tf.expand_dims(other, 0)]
     return None
 
 
-RULES: Mapping[str, Rule] = {"AddV2": added, "MatMul": _product, "Mul": _scaled}
+RULES: Mapping[str, Rule] = {"MatMul": _product, "Mul": _scaled}
