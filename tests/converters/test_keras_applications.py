@@ -22,6 +22,8 @@ NAMES = (
     "DenseNet121", "ResNet50",
 )  # fmt: skip
 SIZE = 64
+# Of the largest value. ResNet50 in float32 is 7e-5 from itself in float64, in Keras as in the artifacts.
+TOLERANCE = 2e-4
 
 
 @pytest.fixture(autouse=True)
@@ -80,4 +82,4 @@ def test_applications_agree_with_keras(name):
         artifact = converter.convert(model, "float32", None)
         for rows in (4, 1):
             (got,) = run(artifact, {"x": x[:rows]}).values()
-            np.testing.assert_allclose(got, expected[:rows], rtol=0, atol=1e-4 * np.abs(expected).max())
+            np.testing.assert_allclose(got, expected[:rows], rtol=0, atol=TOLERANCE * np.abs(expected).max())
