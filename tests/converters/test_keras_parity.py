@@ -23,7 +23,7 @@ TOLERANCES = {
     "float16": (5e-3, 5e-4),
     "int8-dynamic": (0.1, 0.01),
     "int8-static": (0.4, 0.02),
-    "int16x8-static": (0.2, 0.01),
+    "int16x8-static": (0.2, 0.015),
 }
 # What TensorFlow's converter cannot do, as the converter says it.
 REFUSED = {
