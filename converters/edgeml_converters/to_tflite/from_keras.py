@@ -22,7 +22,7 @@ from edgeml_converters.sources.keras_interface import family_of, view, walk
 from edgeml_converters.tensorflow_graph import TensorFunction
 from edgeml_converters.tensorflow_import import quiet
 from edgeml_converters.tensorflow_rewrite import Rule, rewritten
-from edgeml_converters.to_tflite import error_function, quantizable
+from edgeml_converters.to_tflite import error_function, quantizable, zeros
 from edgeml_converters.to_tflite.flatbuffer import compile_function, static_quantizer, too_small_for_dynamic
 from edgeml_converters.to_tflite.recurrence import MAX_UNROLLED_STEPS, recurrence
 from edgeml_converters.to_tflite.tensorflow_rules import RULES
@@ -107,11 +107,20 @@ def _unrolled(model: Any) -> Iterator[None]:
 
 def _compiled(model: TrainedModel, scheme: str, make: Callable[[TensorFunction], T]) -> T:
     """What `make` makes of the model's function; the second time without the converter's own patterns."""
-    rules = {**RULES, **quantizable.RULES} if scheme in CALIBRATED else RULES
+    rules = {**RULES, **quantizable.RULES} if scheme in CALIBRATED else dict(RULES)
+    if scheme == "int8-static" and _has_masks(model):
+        rules |= zeros.RULES
     try:
         return make(_function(model, rules))
     except UnsupportedOperatorError:
         return make(_function(model, {**rules, **error_function.RULES}))
+
+
+def _has_masks(model: TrainedModel) -> bool:
+    return any(
+        type(layer).__name__ == "Masking" or getattr(layer, "mask_zero", False)
+        for _, layer in walk(model.model)
+    )
 
 
 def _function(model: TrainedModel, rules: Mapping[str, Rule]) -> TensorFunction:

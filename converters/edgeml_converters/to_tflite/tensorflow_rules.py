@@ -9,7 +9,7 @@ import numpy as np
 
 from edgeml_converters import tensorflow_rules
 from edgeml_converters.tensorflow_rewrite import Rule
-from edgeml_converters.to_tflite import volumes, zeros
+from edgeml_converters.to_tflite import volumes
 
 
 def bounded_root(tf: Any, _node: Any, inputs: Sequence[Any]) -> Sequence[Any] | None:
@@ -35,15 +35,9 @@ def _new_axes(tf: Any, node: Any, inputs: Sequence[Any]) -> Sequence[Any] | None
     return [x]
 
 
-def _sum(tf: Any, node: Any, inputs: Sequence[Any]) -> Sequence[Any] | None:
-    return zeros.added(tf, node, inputs) or volumes.biased(tf, node, inputs)
-
-
 RULES: Mapping[str, Rule] = {
     **tensorflow_rules.RULES,
     **volumes.RULES,
-    **zeros.RULES,
-    **dict.fromkeys(("AddV2", "BiasAdd"), _sum),
     "Minimum": bounded_root,
     "StridedSlice": _new_axes,
 }

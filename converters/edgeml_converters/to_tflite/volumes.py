@@ -102,7 +102,9 @@ def biased(tf: Any, _node: Any, inputs: Sequence[Any]) -> Sequence[Any] | None:
 
 RULES: Mapping[str, Rule] = {
     "AvgPool3D": _pool,
+    "AddV2": biased,
     "BatchToSpaceND": _dilated,
+    "BiasAdd": biased,
     "Conv3D": _convolution,
     "MaxPool3D": _pool,
 }

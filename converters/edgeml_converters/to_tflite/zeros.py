@@ -1,6 +1,6 @@
 """Arithmetic with zeros, left out: the first step of a recurrent layer has a state of nothing else.
 
-It costs operators, and a product that is always zero gets a scale under int8 that XNNPACK refuses to add.
+Beside a mask, a product that is always zero gets a scale under int8 that XNNPACK refuses to add.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgeml_converters.tensorflow_rewrite import Rule
+from edgeml_converters.to_tflite import volumes
 
 
 def _is_zero(tf: Any, tensor: Any) -> bool:
@@ -39,11 +40,8 @@ def _scaled(tf: Any, _node: Any, inputs: Sequence[Any]) -> Sequence[Any] | None:
     return None
 
 
-def added(tf: Any, _node: Any, inputs: Sequence[Any]) -> Sequence[Any] | None:
-    """A sum with zeros: the other; of a bias a single row, which is as good as one for each of the batch.
-
-    Zeros themselves get the scale 0 under int16, which TFLite's ADD aborts the process on.
-    """
+def _added(tf: Any, inputs: Sequence[Any]) -> Sequence[Any] | None:
+    """A sum with zeros: the other; of a bias a single row, which is as good as one for each of the batch."""
     for tensor, other in (inputs, inputs[::-1]):
         if not _is_zero(tf, tensor):
             continue
@@ -54,4 +52,8 @@ def added(tf: Any, _node: Any, inputs: Sequence[Any]) -> Sequence[Any] | None:
     return None
 
 
-RULES: Mapping[str, Rule] = {"MatMul": _product, "Mul": _scaled}
+def _sum(tf: Any, node: Any, inputs: Sequence[Any]) -> Sequence[Any] | None:
+    return _added(tf, inputs) or volumes.biased(tf, node, inputs)
+
+
+RULES: Mapping[str, Rule] = {"AddV2": _sum, "BiasAdd": _sum, "MatMul": _product, "Mul": _scaled}
