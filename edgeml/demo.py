@@ -9,7 +9,8 @@ import numpy as np
 
 from edgeml.cost import measure_apart
 from edgeml.devices import load_device
-from edgeml.pipeline import Progress, Result, compile
+from edgeml.job import Progress
+from edgeml.pipeline import Result, compile
 from edgeml.report import print_result
 from edgeml_converters.intake import missing_modules
 from edgeml_converters.model import Data

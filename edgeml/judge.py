@@ -6,7 +6,8 @@ not this machine a limit on them stays *unproven*: only `edgeml bench` on the de
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from edgeml.boundaries import BoundaryParity, compare_boundaries
@@ -64,8 +65,11 @@ class Outcome:
         return None if self.measurement is None else self.measurement.peak_memory_bytes
 
 
-def judge(trial: Trial, gates: Gates, provenance: Provenance) -> Outcome:
-    """Every verdict on a trial; an artifact that an engine refuses or crashes on is a failed outcome."""
+def prove(trial: Trial, gates: Gates, provenance: Provenance) -> Outcome:
+    """The verdicts that hold on any machine: size, parity, boundaries, accuracy.
+
+    An artifact that an engine refuses or crashes on is a failed outcome.
+    """
     if trial.artifact is None:
         return Outcome(trial.candidate, "failed", error=trial.error)
     artifact = with_float_edges(trial.artifact) if gates.device.kind == "linux" else trial.artifact
@@ -85,40 +89,51 @@ def judge(trial: Trial, gates: Gates, provenance: Provenance) -> Outcome:
                 trial.candidate, "failed", artifact=artifact, error=_lost(artifact, quality.parity)
             )
         boundaries = _at_boundaries(session, artifact, gates)
-        measurement = measure_apart(bundle)
     except EngineError as error:
         return Outcome(trial.candidate, "failed", artifact=artifact, error=error)
     size_bytes = len(artifact.content)
-    fit = artifact_fit(
-        artifact.content,
-        artifact.format,
-        artifact.scheme,
-        gates.device,
-        versions=provenance.versions,
-        peak_bytes=measurement.peak_memory_bytes,
-    )
     verdicts = (
-        fit_verdict(fit),
         _size(size_bytes, gates.budget),
         quality.parity_verdict,
         *(() if boundaries is None else (_boundary_verdict(boundaries),)),
         *(() if quality.accuracy_verdict is None else (quality.accuracy_verdict,)),
-        *_cost(measurement, gates, artifact),
     )
-    failed = any(v.status == "failed" for v in verdicts)
     return Outcome(
         trial.candidate,
-        "exceeds" if failed else "fits",
+        _status(verdicts),
         verdicts,
         quality.parity,
         boundaries,
         quality.accuracy,
         size_bytes,
-        measurement,
-        artifact,
-        bundle,
-        fit=fit,
+        artifact=artifact,
+        bundle=bundle,
     )
+
+
+def measured(outcome: Outcome, gates: Gates) -> Outcome:
+    """A proven outcome with what it costs here, and whether the device can take it."""
+    artifact, bundle = outcome.artifact, outcome.bundle
+    if artifact is None or bundle is None:
+        return outcome
+    try:
+        measurement = measure_apart(bundle)
+    except EngineError as error:
+        return Outcome(outcome.candidate, "failed", artifact=artifact, error=error)
+    fit = artifact_fit(
+        artifact.content,
+        artifact.format,
+        artifact.scheme,
+        gates.device,
+        versions=bundle.manifest.provenance.versions,
+        peak_bytes=measurement.peak_memory_bytes,
+    )
+    verdicts = (fit_verdict(fit), *outcome.verdicts, *_cost(measurement, gates, artifact))
+    return replace(outcome, status=_status(verdicts), verdicts=verdicts, measurement=measurement, fit=fit)
+
+
+def _status(verdicts: Sequence[Verdict]) -> Literal["fits", "exceeds"]:
+    return "exceeds" if any(v.status == "failed" for v in verdicts) else "fits"
 
 
 def _lost(artifact: Artifact, parity: Parity) -> ConversionError:

@@ -3,52 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edgeml.boundaries import boundary_rows
-from edgeml.build import build
 from edgeml.choose import OBJECTIVES, Choice, Explanation, choose
-from edgeml.coverage import Coverage, coverage
-from edgeml.data import (
-    Split,
-    calibration_feeds,
-    check_data,
-    check_enough_to_calibrate,
-    digest,
-    read_data,
-    split,
-    synthetic,
-)
+from edgeml.coverage import Coverage
+from edgeml.data import Split
 from edgeml.devices import DeviceProfile, is_host, load_device
 from edgeml.isa_gate import verification_targets, verify_winners
-from edgeml.judge import Outcome, judge
-from edgeml.minimal_case import minimal_case
-from edgeml.pack import golden_data, provenance_of, with_verdicts
-from edgeml.plan import Candidate, LeftOut, Plan, check_names, plan
-from edgeml.quality import Gates
-from edgeml.reference import Reference, consult, read_targets
-from edgeml.refining import needs_refining, refined
+from edgeml.job import Progress, attempt, prepare
+from edgeml.judge import Outcome, measured
+from edgeml.pack import with_verdicts
+from edgeml.plan import LeftOut, check_names
+from edgeml.reference import Reference
 from edgeml.runoff import RunOff, run_off
 from edgeml.tune import Tuned, tuned_content
 from edgeml.tune import tune as tune_bundle
-from edgeml_converters.intake import describe, load_model
 from edgeml_converters.model import Data, TrainedModel
-from edgeml_converters.registry import Calibration, converters
-from edgeml_converters.schemes import CALIBRATED
-from edgeml_runtime.errors import (
-    CalibrationError,
-    InputError,
-    MissingDependencyError,
-    NothingFitsError,
-    UnknownNameError,
-)
+from edgeml_runtime.errors import InputError, MissingDependencyError, NothingFitsError, UnknownNameError
 from edgeml_runtime.files import write_atomically
 from edgeml_runtime.manifest import Budget
-
-Progress = Callable[[str, int, int], None]  # (what is being done, steps done, steps in all)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,52 +130,30 @@ def compile(
             "`edgeml tune` on the bundle there"
         )
 
-    report("reading the model", 0, 0)
-    trained = _describe(model, name, trust_pickle=trust_pickle)
-    trained, rows = _rows(trained, data, target, seed)
-    report("asking the original model", 0, 0)
-    reference = consult(trained, rows.judging)
-    _check_budget(budget, reference, rows)
-    covered = coverage(trained)
-    if announce is not None:
-        announce(covered)
-    planned = plan(
-        trained, profile, wanted_formats=formats, wanted_schemes=schemes, with_data=not rows.synthetic
-    )
-    calibration = _calibration(trained, planned, rows)
-
-    gates = Gates(
-        model=trained,
-        device=profile,
+    job, covered = prepare(
+        model,
+        profile,
+        data=data,
+        target=target,
         budget=budget,
-        rows=rows.judging,
-        golden=golden_data(rows.judging, reference),
-        reference=reference,
-        synthetic=rows.synthetic,
-        boundaries=boundary_rows(trained, rows.judging),
+        formats=formats,
+        schemes=schemes,
+        objective=objective,
+        name=name,
+        seed=seed,
+        trust_pickle=trust_pickle,
+        report=report,
+        announce=announce,
     )
-    data_digest = (
-        digest(rows.calibration) if rows.synthetic else digest(rows.judging) + digest(rows.calibration)
-    )
+    candidates = job.plan.candidates
+    proven: list[Outcome] = []
+    for number, candidate in enumerate(candidates):
+        report(f"building and judging {candidate.name}", number, len(candidates))
+        proven += attempt(job, candidate, report)
     outcomes = []
-    for number, candidate in enumerate(planned.candidates):
-        report(f"building and judging {candidate.name}", number, len(planned.candidates))
-        trial = build(candidate, trained, planned, calibration)
-        provenance = provenance_of(
-            trained,
-            candidate.format,
-            _requires(candidate),
-            data_digest,
-            {"seed": seed, "objective": objective, "calibration_rows": len(rows.calibration)},
-        )
-        outcome = judge(trial, gates, provenance)
-        if outcome.disagrees and candidate.scheme == "float32":
-            report(f"cutting down what {candidate.name} gets wrong", number, len(planned.candidates))
-            outcome = replace(outcome, minimal_case=minimal_case(trained, outcome, gates))
-        outcomes.append(outcome)
-        if isinstance(calibration, dict) and needs_refining(outcome):
-            better = refined(outcome, planned, calibration, rows.calibration, gates, provenance, report)
-            outcomes += [] if better is None else [better]
+    for number, outcome in enumerate(proven):
+        report(f"measuring {outcome.candidate.name}", number, len(proven))
+        outcomes.append(measured(outcome, job.gates))
     report("choosing", len(outcomes), len(outcomes))
     _raise_if_none_built(outcomes)
     here = profile.kind == "linux"
@@ -209,14 +163,14 @@ def compile(
     outcomes = verify_winners(outcomes, pick, targets, report)
     choice = pick(outcomes)
     return Result(
-        model=trained,
+        model=job.gates.model,
         coverage=covered,
         device=profile,
         budget=budget,
         objective=objective,
-        reference=reference,
-        split=rows,
-        left_out=planned.left_out,
+        reference=job.gates.reference,
+        split=job.split,
+        left_out=job.plan.left_out,
         outcomes=tuple(outcomes),
         choice=choice,
         run_off=found,
@@ -227,56 +181,6 @@ def compile(
 def _tuned(choice: Choice, report: Progress) -> Tuned | None:
     chosen = choice.chosen
     return None if chosen is None or chosen.bundle is None else tune_bundle(chosen.bundle, progress=report)
-
-
-def _describe(model: Any, name: str | None, *, trust_pickle: bool) -> TrainedModel:
-    if isinstance(model, (str, Path)):
-        path = Path(model)
-        return describe(load_model(path, trust_pickle=trust_pickle), name or path.stem)
-    return describe(model, name or type(model).__name__.lower())
-
-
-def _rows(
-    model: TrainedModel, data: Data | str | Path | None, target: str | None, seed: int
-) -> tuple[TrainedModel, Split]:
-    if data is None:
-        return model, synthetic(model, seed)
-    if not isinstance(data, (Data, str, Path)):
-        raise InputError(f"data must be edgeml.Data(x, y) or a file's path, got {type(data).__name__}")
-    if isinstance(data, Data) and target is not None:
-        raise InputError(f"target {target!r} names a column of a file; pass labels as edgeml.Data(x, y)")
-    rows = data if isinstance(data, Data) else read_data(data, model, target)
-    check_data(model, rows)
-    model, rows = read_targets(model, rows)
-    return model, split(rows, seed)
-
-
-def _check_budget(budget: Budget, reference: Reference, rows: Split) -> None:
-    if budget.max_accuracy_drop is None or reference.metric is not None:
-        return
-    if rows.synthetic:
-        raise InputError("an accuracy limit needs data with labels: pass data (--data FILE)")
-    if rows.judging.y is None:
-        raise InputError(
-            "an accuracy limit needs labels: give them as `y` in the data (--target NAME names the column)"
-        )
-    raise InputError(
-        "an accuracy limit needs a classifier or a regressor; this model is judged by parity alone"
-    )
-
-
-def _calibration(model: TrainedModel, planned: Plan, rows: Split) -> Calibration | CalibrationError | None:
-    if not any(candidate.scheme in CALIBRATED for candidate in planned.candidates):
-        return None
-    try:
-        check_enough_to_calibrate(rows.calibration)
-        return calibration_feeds(model, rows.calibration)
-    except CalibrationError as error:
-        return error
-
-
-def _requires(candidate: Candidate) -> tuple[str, ...]:
-    return tuple(m for converter in candidate.route for m in converters()[converter].requires)
 
 
 def _raise_if_none_built(outcomes: Sequence[Outcome]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from edgeml.build import Trial
-from edgeml.judge import Outcome, judge
+from edgeml.judge import Outcome, prove
 from edgeml.mixed_precision import refine
 from edgeml.plan import Plan
 from edgeml.quality import Gates
@@ -67,4 +67,4 @@ def refined(
     if found.recipe.in_float:
         options["in_float"] = ", ".join(found.recipe.in_float)
     better = Trial(replace(candidate, recipe=found.recipe), found.artifact)
-    return replace(judge(better, gates, replace(provenance, options=options)), refinement=found)
+    return replace(prove(better, gates, replace(provenance, options=options)), refinement=found)

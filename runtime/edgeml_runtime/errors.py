@@ -57,6 +57,11 @@ class UnknownNameError(InputError):
         super().__init__(f"unknown {what} {name!r}; {hint}")
         self.name = name
         self.nearest = tuple(near)
+        self._made_of = (what, name, known)
+
+    def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, str, list[str]]]:
+        # An exception is made again of its message alone, which is not what this one takes.
+        return UnknownNameError, self._made_of
 
 
 class BundleError(EdgeMLError):

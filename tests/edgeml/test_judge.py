@@ -11,7 +11,7 @@ from zoo import ZOO
 from edgeml.build import Trial, build
 from edgeml.data import split
 from edgeml.devices import load_device
-from edgeml.judge import Outcome, judge
+from edgeml.judge import Outcome, measured, prove
 from edgeml.pack import golden_data, provenance_of
 from edgeml.plan import plan
 from edgeml.quality import Gates
@@ -46,7 +46,8 @@ class Case:
 
     def judge(self, trial: Trial | None = None, **changes) -> Outcome:
         provenance = provenance_of(self.model, "onnx", (), "0" * 64, {})
-        return judge(trial or self.trial, replace(self.gates, **changes), provenance)
+        gates = replace(self.gates, **changes)
+        return measured(prove(trial or self.trial, gates, provenance), gates)
 
     def changed(self, change) -> Trial:
         """The trial with its weights changed by a function of (name, array)."""

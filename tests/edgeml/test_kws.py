@@ -128,7 +128,7 @@ def test_a_network_to_onnx_and_a_sigmoid_unit_with_labels():
 def test_a_layer_that_nothing_takes_is_named_before_any_conversion(monkeypatch):
     import keras
 
-    monkeypatch.setattr("edgeml.pipeline.build", lambda *_: pytest.fail("something was built"))
+    monkeypatch.setattr("edgeml.job.build", lambda *_: pytest.fail("something was built"))
     model = keras.Sequential(
         [keras.Input((4,), dtype="int32"), keras.layers.Hashing(8, name="bins"), keras.layers.Embedding(8, 3)]
     )

@@ -250,7 +250,7 @@ def test_the_same_compile_gives_the_same_bytes_in_every_process_and_never_import
     ],
 )
 def test_bad_input_is_refused_before_anything_is_built(options, error, message, monkeypatch):
-    monkeypatch.setattr("edgeml.pipeline.build", lambda *_: pytest.fail("something was built"))
+    monkeypatch.setattr("edgeml.job.build", lambda *_: pytest.fail("something was built"))
     with pytest.raises(error, match=message):
         edgeml.compile(wine_model(), **{"device": "raspberry-pi-4", "formats": ONNX} | options)
 
