@@ -4,6 +4,7 @@ import inspect
 import pickle
 
 import pytest
+
 from edgeml_runtime import errors
 
 KINDS = [
