@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeml_runtime.errors import ConversionError
+from edgeml_runtime.errors import ConversionError, InputError, MissingDependencyError
 from edgeml_runtime.signature import Array
 
 FLOAT = 1  # TensorProto.FLOAT
@@ -20,6 +20,26 @@ def parse(content: bytes) -> Any:
     import onnx
 
     return onnx.load_from_string(content)
+
+
+def parse_foreign(content: bytes, what: str = "the artifact") -> Any:
+    """The ModelProto in bytes from anywhere; `what` they are, for messages.
+
+    Raises InputError where they are not one with a graph, MissingDependencyError without onnx.
+    """
+    try:
+        import onnx
+    except ImportError as error:
+        raise MissingDependencyError(
+            "reading ONNX files needs onnx: pip install 'edgeml-converters[sklearn]'"
+        ) from error
+    try:
+        model = onnx.load_from_string(content)
+    except Exception as error:  # protobuf's DecodeError, which its typeless package does not promise
+        raise InputError(f"{what} is not an ONNX file, or is damaged: {error}") from error
+    if not model.graph.node or not model.opset_import:
+        raise InputError(f"{what} is not an ONNX file, or is damaged: it holds no graph")
+    return model
 
 
 def opset(model: Any, domain: str = "") -> int:

@@ -7,7 +7,8 @@ from collections import Counter
 from typing import Any
 
 from edgeml.latency.artifacts import ArtifactCost, Counted, majority
-from edgeml_runtime.errors import InputError, MissingDependencyError
+from edgeml_converters.onnx_graph import parse_foreign
+from edgeml_runtime.errors import InputError
 
 _FREE = {
     "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast", "Constant", "Shape",
@@ -38,19 +39,7 @@ _PRODUCTS = {
 
 def onnx_cost(content: bytes) -> ArtifactCost:
     """Raises InputError for bytes that are not an ONNX file, MissingDependencyError without onnx."""
-    try:
-        import onnx
-    except ImportError as error:
-        raise MissingDependencyError(
-            "reading ONNX files needs onnx: pip install 'edgeml-converters[sklearn]'"
-        ) from error
-    try:
-        model = onnx.load_from_string(content)
-    except Exception as error:  # protobuf's DecodeError, which its typeless package does not promise
-        raise InputError(f"not an ONNX file, or a damaged one: {error}") from error
-    if not model.graph.node:
-        raise InputError("not an ONNX file, or a damaged one: it holds no graph")
-    return _Graph(model).cost()
+    return _Graph(parse_foreign(content)).cost()
 
 
 class _Graph:

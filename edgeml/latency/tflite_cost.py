@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import struct
 from collections import Counter
 from typing import Any
 
 from edgeml.latency.artifacts import ArtifactCost, Counted, majority
-from edgeml_runtime.errors import InputError, MissingDependencyError
+from edgeml_converters.to_tflite.reading import is_constant, names, operator_name, read_file
 
 # Published networks' counts leave them out: views, what is folded when the model is opened, borders.
 _FREE = {
@@ -31,31 +30,19 @@ _FLOATS = ("FLOAT32", "FLOAT16")
 
 def tflite_cost(content: bytes) -> ArtifactCost:
     """Raises InputError for bytes that are not a TFLite file, MissingDependencyError without its schema."""
-    try:
-        from ai_edge_litert import schema_py_generated as schema
-    except ImportError as error:
-        raise MissingDependencyError(
-            "reading TFLite files needs ai-edge-litert: pip install 'edgeml-converters[tflite]'"
-        ) from error
-    if content[4:8] != b"TFL3":
-        raise InputError("not a TFLite file: the identifier TFL3 is absent")
-    try:
-        return _read(schema, schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0)))
-    except (struct.error, IndexError, TypeError, AttributeError, KeyError, ValueError, MemoryError) as error:
-        raise InputError(f"damaged TFLite file: {type(error).__name__} while reading it: {error}") from error
+    return read_file(content, _read)
 
 
 def _read(schema: Any, model: Any) -> ArtifactCost:
-    types = {v: k for k, v in vars(schema.TensorType).items() if isinstance(v, int)}
-    names = {v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)}
+    types, operators = names(schema.TensorType), names(schema.BuiltinOperator)
     counted, kinds, unpriced = Counted(), Counter[str](), Counter[str]()
     for graph in model.subgraphs:
-        constant = {i for i, t in enumerate(graph.tensors) if _has_data(model, t)}
+        constant = {i for i, t in enumerate(graph.tensors) if is_constant(model, t)}
         shapes = [_shape(t) for t in graph.tensors]
         dtypes = [types[t.type] for t in graph.tensors]
         for op in graph.operators or ():
             code = model.operatorCodes[op.opcodeIndex]
-            name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
+            name = operator_name(operators, code)
             read = [int(i) for i in op.inputs if i >= 0]
             made = [int(i) for i in op.outputs if i >= 0]
             if name == "DEQUANTIZE" and read[0] in constant:  # float16 weights, expanded once
@@ -63,7 +50,7 @@ def _read(schema: Any, model: Any) -> ArtifactCost:
             macs = _macs(name, op, read, [shapes[i] for i in read], [shapes[i] for i in made], counted)
             if macs is None and name not in _PASSES:
                 if name not in _FREE:
-                    unpriced[code.customCode.decode("utf-8", "replace") if code.customCode else name] += 1
+                    unpriced[name] += 1
                 continue
             weights = sum(math.prod(shapes[i]) for i in read if i in constant)
             moved = sum(math.prod(shapes[i]) for i in (*read, *made) if i not in constant)
@@ -109,11 +96,6 @@ def _kind(activation: str, weight: str) -> str:
     if activation == "FLOAT32" and weight in _FLOATS:
         return "float32"
     return "int8" if (activation, weight) in (("INT8", "INT8"), ("UINT8", "UINT8")) else "other"
-
-
-def _has_data(model: Any, tensor: Any) -> bool:
-    data = model.buffers[tensor.buffer].data
-    return data is not None and len(data) > 0
 
 
 def _shape(tensor: Any) -> list[int]:

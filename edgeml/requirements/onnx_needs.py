@@ -9,7 +9,8 @@ from typing import Any
 
 from edgeml.requirements.liveness import Step, lifetimes, peak_bytes
 from edgeml.requirements.needs import Needs, OperatorUse
-from edgeml_runtime.errors import InputError, MissingDependencyError
+from edgeml_converters.onnx_graph import parse_foreign
+from edgeml_runtime.errors import InputError
 
 STANDARD_DOMAINS = ("ai.onnx", "ai.onnx.ml")
 # They read an input again after writing of the output has begun.
@@ -22,18 +23,7 @@ _NUMBER_BYTES = {"floats": 4, "ints": 8}  # of a list attribute, where tree ense
 
 def onnx_needs(content: bytes) -> Needs:
     """Raises InputError for bytes that are not an ONNX file, MissingDependencyError without onnx."""
-    try:
-        import onnx
-    except ImportError as error:
-        raise MissingDependencyError(
-            "reading ONNX files needs onnx: pip install 'edgeml-converters[sklearn]'"
-        ) from error
-    try:
-        model = onnx.load_from_string(content)
-    except Exception as error:  # protobuf's DecodeError, which its typeless package does not promise
-        raise InputError(f"not an ONNX file, or a damaged one: {error}") from error
-    if not model.graph.node or not model.opset_import:
-        raise InputError("not an ONNX file, or a damaged one: it holds no graph")
+    model = parse_foreign(content)
     opsets = {entry.domain or "ai.onnx": int(entry.version) for entry in model.opset_import}
     peak, unsized = _activations(model)
     return Needs(

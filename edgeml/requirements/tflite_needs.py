@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import struct
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from edgeml.requirements.liveness import Step, arena_bytes, lifetimes, peak_bytes
 from edgeml.requirements.needs import Needs, OperatorUse
-from edgeml_runtime.errors import InputError, MissingDependencyError
+from edgeml_converters.to_tflite.reading import is_constant, names, operator_name, read_file
 
 _BITS = {
     "BOOL": 8, "INT4": 4, "UINT4": 4, "INT2": 2, "INT8": 8, "UINT8": 8, "INT16": 16, "UINT16": 16,
@@ -27,30 +26,19 @@ _NOT_IN_PLACE = (
 
 def tflite_needs(content: bytes) -> Needs:
     """Raises InputError for bytes that are not a TFLite file, MissingDependencyError without its schema."""
-    try:
-        from ai_edge_litert import schema_py_generated as schema
-    except ImportError as error:
-        raise MissingDependencyError(
-            "reading TFLite files needs ai-edge-litert: pip install 'edgeml-converters[tflite]'"
-        ) from error
-    if content[4:8] != b"TFL3":
-        raise InputError("not a TFLite file: the identifier TFL3 is absent")
-    try:
-        return _read(schema, schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0)), content)
-    except (struct.error, IndexError, TypeError, AttributeError, KeyError, ValueError, MemoryError) as error:
-        raise InputError(f"damaged TFLite file: {type(error).__name__} while reading it: {error}") from error
+    return read_file(content, lambda schema, model: _read(schema, model, len(content)))
 
 
-def _read(schema: Any, model: Any, content: bytes) -> Needs:
-    types = {v: k for k, v in vars(schema.TensorType).items() if isinstance(v, int)}
-    names = {v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)}
-    fixed = {i for i, code in enumerate(model.operatorCodes) if _builtin(names, code) in _NOT_IN_PLACE}
+def _read(schema: Any, model: Any, file_bytes: int) -> Needs:
+    types, operators = names(schema.TensorType), names(schema.BuiltinOperator)
+    codes = [operator_name(operators, code) for code in model.operatorCodes]
+    fixed = {i for i, name in enumerate(codes) if name in _NOT_IN_PLACE}
     unsized: list[str] = []
     peak = arena = 0
     for graph in model.subgraphs:
         sizes = {}
         for index, tensor in enumerate(graph.tensors):
-            if _is_constant(model, tensor):
+            if is_constant(model, tensor):
                 continue
             size = _tensor_bytes(types[tensor.type], tensor)
             if size is None:
@@ -73,18 +61,13 @@ def _read(schema: Any, model: Any, content: bytes) -> Needs:
         peak = max(peak, peak_bytes(steps, spans, sizes))
     return Needs(
         artifact_format="tflite",
-        file_bytes=len(content),
+        file_bytes=file_bytes,
         weights_bytes=sum(0 if b.data is None else len(b.data) for b in model.buffers),
-        operators=_operators(names, model),
+        operators=_operators(codes, model),
         peak_bytes=None if unsized else peak,
         arena_bytes=None if unsized else arena,
         unsized=tuple(unsized),
     )
-
-
-def _is_constant(model: Any, tensor: Any) -> bool:
-    data = model.buffers[tensor.buffer].data
-    return data is not None and len(data) > 0
 
 
 def _tensor_bytes(dtype: str, tensor: Any) -> int | None:
@@ -99,19 +82,11 @@ def _ids(indices: Any) -> list[int]:
     return [] if indices is None else [int(i) for i in indices if i >= 0]
 
 
-def _builtin(names: Mapping[int, str], code: Any) -> str:
-    return names[max(code.builtinCode, code.deprecatedBuiltinCode)]
-
-
-def _operators(names: Mapping[int, str], model: Any) -> tuple[OperatorUse, ...]:
+def _operators(codes: Sequence[str], model: Any) -> tuple[OperatorUse, ...]:
     counts = Counter(int(op.opcodeIndex) for graph in model.subgraphs for op in graph.operators or ())
     found: Counter[tuple[str, int | None, str]] = Counter()
-    for index, code in enumerate(model.operatorCodes):
-        key: tuple[str, int | None, str]
-        if code.customCode:
-            key = (code.customCode.decode("utf-8", "replace"), None, CUSTOM_DOMAIN)
-        else:
-            key = (_builtin(names, code), int(code.version), "")
+    for index, (name, code) in enumerate(zip(codes, model.operatorCodes, strict=True)):
+        key = (name, None, CUSTOM_DOMAIN) if code.customCode else (name, int(code.version), "")
         found[key] += counts[index]
     return tuple(
         OperatorUse(name, found[name, version, domain], version, domain)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgeml_converters.model import Step, TrainedModel, as_feeds
-from edgeml_converters.onnx_graph import graphs, kind
+from edgeml_converters.onnx_graph import graphs, kind, parse_foreign
 from edgeml_converters.onnx_session import open_session, run_rows
 from edgeml_converters.registry import Source
 from edgeml_converters.sources.onnx_interface import fixed_batch, interface
@@ -37,15 +37,9 @@ def _load(path: Path) -> Any:
 
 
 def _parsed(content: bytes, where: str) -> Any:
-    import onnx
     from onnx import checker
 
-    try:
-        model = onnx.load_from_string(content)
-    except Exception as error:  # protobuf's DecodeError, which its typeless package does not promise
-        raise InputError(f"{where} is not an ONNX file, or is damaged: {error}") from error
-    if not model.graph.node or not model.opset_import:
-        raise InputError(f"{where} is not an ONNX file, or is damaged: it holds no graph")
+    model = parse_foreign(content, where)
     _refuse_external_data(model, where)
     try:
         checker.check_model(model)

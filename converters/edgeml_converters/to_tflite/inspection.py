@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import struct
 from collections import Counter
 from typing import Any
 
-from edgeml_runtime.errors import InputError, MissingDependencyError
+from edgeml_converters.to_tflite.reading import names, operator_name, read_file
 
 
 def describe_file(content: bytes) -> dict[str, Any]:
@@ -14,39 +13,25 @@ def describe_file(content: bytes) -> dict[str, Any]:
 
     Raises InputError for bytes that are not a TFLite file, MissingDependencyError without ai-edge-litert.
     """
-    try:
-        from ai_edge_litert import schema_py_generated as schema
-    except ImportError as error:
-        raise MissingDependencyError(
-            "inspecting TFLite files needs ai-edge-litert: pip install 'edgeml-converters[tflite]'"
-        ) from error
-    if content[4:8] != b"TFL3":
-        raise InputError("not a TFLite file: the identifier TFL3 is absent")
-    try:
-        model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
-        return {
-            "size_bytes": len(content),
-            "operators": dict(sorted(_operators(schema, model).items())),
-            "inputs": _tensors(schema, model, "inputs"),
-            "outputs": _tensors(schema, model, "outputs"),
-        }
-    except (struct.error, IndexError, TypeError, AttributeError, KeyError, ValueError, MemoryError) as error:
-        raise InputError(f"damaged TFLite file: {type(error).__name__} while reading it: {error}") from error
+    return read_file(content, lambda schema, model: {"size_bytes": len(content), **_document(schema, model)})
+
+
+def _document(schema: Any, model: Any) -> dict[str, Any]:
+    return {
+        "operators": dict(sorted(_operators(schema, model).items())),
+        "inputs": _tensors(schema, model, "inputs"),
+        "outputs": _tensors(schema, model, "outputs"),
+    }
 
 
 def _operators(schema: Any, model: Any) -> Counter[str]:
-    names = {v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)}
-    codes = [
-        code.customCode.decode("utf-8", "replace")
-        if code.customCode
-        else names[max(code.builtinCode, code.deprecatedBuiltinCode)]
-        for code in model.operatorCodes
-    ]
+    operators = names(schema.BuiltinOperator)
+    codes = [operator_name(operators, code) for code in model.operatorCodes]
     return Counter(codes[op.opcodeIndex] for graph in model.subgraphs for op in graph.operators or ())
 
 
 def _tensors(schema: Any, model: Any, direction: str) -> list[dict[str, Any]]:
-    types = {v: k.lower() for k, v in vars(schema.TensorType).items() if isinstance(v, int)}
+    types = names(schema.TensorType)
     graph = model.subgraphs[0]
     described = []
     for index in getattr(graph, direction):
@@ -56,7 +41,7 @@ def _tensors(schema: Any, model: Any, direction: str) -> list[dict[str, Any]]:
         described.append(
             {
                 "name": (tensor.name or b"").decode("utf-8", "replace"),
-                "dtype": types[tensor.type],
+                "dtype": types[tensor.type].lower(),
                 "shape": [] if shape is None else [int(size) for size in shape],
                 "scale": [float(s) for s in _values(quantization, "scale")],
                 "zero_point": [int(z) for z in _values(quantization, "zeroPoint")],
