@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from edgeml.latency.artifacts import Counted
+
 Padding = str | int | tuple[int, int]
 
 
@@ -41,7 +43,7 @@ def extent(size: int, kernel: int, stride: int, padding: str | int, *, up: bool 
 
 
 @dataclass(slots=True)
-class Counter:
+class Counter(Counted):
     """Layers are methods: they take shapes, add to the counts and return the shape of their output.
 
     `pointwise_macs`: multiply-adds of ordinary 1 x 1 convolutions; `conv_macs`: of all others that are not
@@ -50,15 +52,6 @@ class Counter:
     and biases.
     """
 
-    pointwise_macs: int = 0
-    conv_macs: int = 0
-    winograd_macs: int = 0
-    depthwise_macs: int = 0
-    dense_macs: int = 0
-    activation_elements: int = 0
-    weight_elements: int = 0
-    operators: int = 0
-
     @property
     def macs(self) -> int:
         """All multiply-adds."""
@@ -66,8 +59,7 @@ class Counter:
 
     def operator(self, out: Shape, *inputs: Shape) -> Shape:
         """Counts one operator and what it moves."""
-        self.operators += 1
-        self.activation_elements += out.elements + sum(x.elements for x in inputs)
+        self.runs(out.elements + sum(x.elements for x in inputs))
         return out
 
     def conv(
@@ -87,13 +79,7 @@ class Counter:
         weights = rows * columns * (x.channels // groups) * channels
         macs = weights * out.height * out.width
         self.weight_elements += weights + channels
-        if groups == x.channels and groups > 1:
-            self.depthwise_macs += macs
-        elif rows == columns == groups == 1:
-            self.pointwise_macs += macs
-        else:
-            self.conv_macs += macs
-            self.winograd_macs += macs if (rows, columns, stride, groups) == (3, 3, 1, 1) else 0
+        self.convolution(macs, (rows, columns), (stride, stride), groups, x.channels)
         return self.operator(out, x)
 
     def transposed(

@@ -60,7 +60,7 @@ class Counted:
             if kernel == (3, 3) and set(strides) == {1} and groups == 1:
                 self.winograd_macs += macs
 
-    def operator(self, elements: int, weights: int = 0) -> None:
+    def runs(self, elements: int, weights: int = 0) -> None:
         """An operator that an engine runs, the elements that it reads and writes, and its constants."""
         self.operators += 1
         self.activation_elements += elements

@@ -71,7 +71,7 @@ class _Graph:
                 continue
             weights = sum(math.prod(self.shapes[n]) for n in node.input if n in self.constants)
             moved = sum(math.prod(self.shapes[n]) for n in wanted if n not in self.constants)
-            counted.operator(moved, weights)
+            counted.runs(moved, weights)
             if name in _PRODUCTS:
                 kinds[self._kind(node)] += self._product(node, counted)
         return ArtifactCost(counted.features(), majority(kinds), tuple(sorted(unpriced.items())))

@@ -54,7 +54,7 @@ def _read(schema: Any, model: Any) -> ArtifactCost:
                 continue
             weights = sum(math.prod(shapes[i]) for i in read if i in constant)
             moved = sum(math.prod(shapes[i]) for i in (*read, *made) if i not in constant)
-            counted.operator(moved, weights)
+            counted.runs(moved, weights)
             if macs:
                 kinds[_kind(dtypes[read[0]], dtypes[read[1]])] += macs
     return ArtifactCost(counted.features(), majority(kinds), tuple(sorted(unpriced.items())))
