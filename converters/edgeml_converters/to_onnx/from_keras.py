@@ -44,8 +44,12 @@ def _convert(model: TrainedModel, scheme: str, _calibration: Calibration | None)
         (proto.graph.input, model.signature.inputs),
         (proto.graph.output, model.signature.outputs),
     ):
-        for value, spec in zip(values, specs, strict=True):
-            _set_shape(value, spec)
+        by_name = {value.name: value for value in values}  # in TensorFlow's order: output_10 before output_2
+        for spec in specs:
+            _set_shape(by_name[spec.name], spec)
+        ordered = [by_name[spec.name] for spec in specs]
+        del values[:]
+        values.extend(ordered)
     del proto.graph.value_info[:]
     # Whatever tells of the converting process would make the bytes differ from run to run.
     proto.producer_name, proto.producer_version = "edgeml", ""
