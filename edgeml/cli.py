@@ -99,6 +99,15 @@ _trust_option = click.option(
 @click.option(
     "--tune", "tuned", is_flag=True, help="Also tune what is chosen, where the device is this machine."
 )
+@click.option(
+    "--search",
+    default="fast",
+    show_default=True,
+    help="fast judges the plan; full also searches recipes and tunes.",
+)
+@click.option("--trials", type=int, help="Of the full search; default: 200 without --search-seconds.")
+@click.option("--search-seconds", type=float, help="After which the full search starts no trial.")
+@click.option("--journal", type=click.Path(path_type=Path), help="The full search's; default: in the cache.")
 @click.option("--seed", default=0, show_default=True, help="Of the split into calibration and judging rows.")
 @_trust_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Default: MODEL.edgeml, here.")
@@ -114,6 +123,10 @@ def compile_command(
     objective: str,
     verify_on: tuple[str, ...] | None,
     tuned: bool,
+    search: str,
+    trials: int | None,
+    search_seconds: float | None,
+    journal: Path | None,
     seed: int,
     trust_pickle: bool,
     output: Path | None,
@@ -150,6 +163,10 @@ def compile_command(
             trust_pickle=trust_pickle,
             verify_on=verify_on,
             tune=tuned,
+            search=search,
+            trials=trials,
+            search_seconds=search_seconds,
+            journal=journal,
             progress=progress,
             announce=None if as_json else partial(_announce, profile),
         )

@@ -56,6 +56,7 @@ class Job:
     calibration: Calibration | CalibrationError | None = field(repr=False)
     gates: Gates
     data_digest: str
+    seed: int
     options: Mapping[str, Scalar | None]
 
     def provenance(self, candidate: Candidate) -> Provenance:
@@ -111,6 +112,7 @@ def prepare(
         data_digest=(
             digest(rows.calibration) if rows.synthetic else digest(rows.judging) + digest(rows.calibration)
         ),
+        seed=seed,
         options={"seed": seed, "objective": objective, "calibration_rows": len(rows.calibration)},
     )
     return job, covered

@@ -109,7 +109,7 @@ def _return(
 
     What an operator does alone decides: as long as another spoils the answers, returning it shows nothing.
     """
-    for effect in sorted(effects, key=lambda e: (e.alone or 0.0) / _cost(e, effects), reverse=True):
+    for effect in sorted(effects, key=lambda e: (e.alone or 0.0) / cost_in_float(e, effects), reverse=True):
         recipe = replace(recipe, in_float=(*recipe.in_float, effect.operator.name))
         artifact = bench.artifact(quantizer, recipe)
         if artifact is not None and _suffices(artifact, bench, gates):
@@ -117,7 +117,7 @@ def _return(
     return None
 
 
-def _cost(effect: Effect, effects: tuple[Effect, ...]) -> float:
+def cost_in_float(effect: Effect, effects: tuple[Effect, ...]) -> float:
     """What float costs, as a share of a call: by multiply-adds, since what is timed differs between runs."""
     whole = sum(other.operator.macs for other in effects)
     return effect.operator.macs / max(whole, 1) + _CONVERSIONS
@@ -127,7 +127,7 @@ def _without_needless(
     quantizer: Quantizer, bench: Bench, gates: Gates, recipe: Recipe, effects: tuple[Effect, ...]
 ) -> Recipe:
     """Operators go back to integers, the most expensive in float first, where the quality still suffices."""
-    costs = {effect.operator.name: _cost(effect, effects) for effect in effects}
+    costs = {effect.operator.name: cost_in_float(effect, effects) for effect in effects}
     for name in sorted(recipe.in_float, key=lambda n: costs.get(n, 0.0), reverse=True):
         fewer = replace(recipe, in_float=tuple(n for n in recipe.in_float if n != name))
         artifact = bench.artifact(quantizer, fewer)

@@ -19,12 +19,15 @@ from edgeml.pack import with_verdicts
 from edgeml.plan import LeftOut, check_names
 from edgeml.reference import Reference
 from edgeml.runoff import RunOff, run_off
+from edgeml.search.explore import Limits, Search, check_limits, explore
 from edgeml.tune import Tuned, tuned_content
 from edgeml.tune import tune as tune_bundle
 from edgeml_converters.model import Data, TrainedModel
 from edgeml_runtime.errors import InputError, MissingDependencyError, NothingFitsError, UnknownNameError
 from edgeml_runtime.files import write_atomically
 from edgeml_runtime.manifest import Budget
+
+SEARCHES = ("fast", "full")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Result:
     choice: Choice
     run_off: RunOff | None = None
     tuned: Tuned | None = None
+    search: Search | None = None
 
     @property
     def chosen(self) -> Outcome | None:
@@ -99,6 +103,10 @@ def compile(
     trust_pickle: bool = False,
     verify_on: str | Sequence[str] | None = None,
     tune: bool = False,
+    search: str = "fast",
+    trials: int | None = None,
+    search_seconds: float | None = None,
+    journal: str | Path | None = None,
     progress: Progress | None = None,
     announce: Callable[[Coverage], None] | None = None,
 ) -> Result:
@@ -110,7 +118,11 @@ def compile(
     objective: what to minimise among the candidates that fit, "latency" (measured on this host), "size" or
     "memory". verify_on: targets as `edgeml verify --on` names them, on which the golden vectors of what is
     chosen must hold. tune: also find the engine's fastest options for it (`edgeml.tune`), where the device is
-    this machine. announce: called with what every step and format is taken for, before anything is built.
+    this machine. search: "fast" judges the plan's candidates; "full" then searches their recipes until so
+    many trials or seconds are spent (200 trials if neither is given), remembers them in `journal` (by default
+    in the user's cache), judges the best, and tunes what is chosen where the device is this machine; Ctrl-C
+    ends the trials and keeps what they found. announce: called with what every step and format is taken for,
+    before anything is built.
 
     Raises the errors of `edgeml_runtime.errors`; a candidate that cannot be built, or that does not fit, is
     not an error but an Outcome.
@@ -121,6 +133,7 @@ def compile(
         raise UnknownNameError("objective", objective, OBJECTIVES)
     if not isinstance(budget, Budget):
         raise InputError(f"budget must be an edgeml.Budget, got {type(budget).__name__}")
+    limits = _search_limits(search, trials, search_seconds, journal)
     check_names(formats, schemes)  # before a framework is loaded to read the model
     profile = device if isinstance(device, DeviceProfile) else load_device(device)
     targets = verification_targets(verify_on)
@@ -150,6 +163,10 @@ def compile(
     for number, candidate in enumerate(candidates):
         report(f"building and judging {candidate.name}", number, len(candidates))
         proven += attempt(job, candidate, report)
+    searched = None
+    if limits is not None:
+        more, searched = explore(job, proven, objective, limits, journal, report)
+        proven += more
     outcomes = []
     for number, outcome in enumerate(proven):
         report(f"measuring {outcome.candidate.name}", number, len(proven))
@@ -174,8 +191,24 @@ def compile(
         outcomes=tuple(outcomes),
         choice=choice,
         run_off=found,
-        tuned=_tuned(choice, report) if tune else None,
+        tuned=_tuned(choice, report) if tune or (limits is not None and is_host(profile)) else None,
+        search=searched,
     )
+
+
+def _search_limits(
+    search: str, trials: int | None, seconds: float | None, journal: str | Path | None
+) -> Limits | None:
+    """None for the fast search, which has no limits."""
+    if search not in SEARCHES:
+        raise UnknownNameError("search", search, SEARCHES)
+    limits = Limits(trials, seconds)
+    if search == "full":
+        check_limits(limits)
+        return limits
+    if limits != Limits() or journal is not None:
+        raise InputError("trials, search seconds and a journal are of the full search (--search full)")
+    return None
 
 
 def _tuned(choice: Choice, report: Progress) -> Tuned | None:

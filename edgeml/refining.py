@@ -15,6 +15,7 @@ from edgeml.quality import Gates
 from edgeml.reference import consult
 from edgeml.sensitivity import MAX_ROWS, Bench
 from edgeml_converters.model import Data
+from edgeml_converters.recipe import Recipe
 from edgeml_converters.registry import Calibration, converters
 from edgeml_runtime.errors import ConversionError
 from edgeml_runtime.manifest import Provenance
@@ -63,8 +64,13 @@ def refined(
         return None
     if found is None or found.recipe == candidate.recipe:
         return None
-    options = {**provenance.options, "recipe": found.recipe.describe()}
-    if found.recipe.in_float:
-        options["in_float"] = ", ".join(found.recipe.in_float)
     better = Trial(replace(candidate, recipe=found.recipe), found.artifact)
-    return replace(prove(better, gates, replace(provenance, options=options)), refinement=found)
+    return replace(prove(better, gates, recipe_provenance(provenance, found.recipe)), refinement=found)
+
+
+def recipe_provenance(provenance: Provenance, recipe: Recipe) -> Provenance:
+    """With the recipe among the options."""
+    options = {**provenance.options, "recipe": recipe.describe()}
+    if recipe.in_float:
+        options["in_float"] = ", ".join(recipe.in_float)
+    return replace(provenance, options=options)

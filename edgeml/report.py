@@ -62,6 +62,7 @@ def result_document(result: Result) -> dict[str, Any]:
         "explanation": encode(result.explanation),
         "run_off": encode(result.run_off),
         "tuned": encode(result.tuned),
+        "search": encode(result.search),
     }
 
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgeml import cache
 from edgeml.emulation.cpuinfo import cpu_files
 from edgeml.emulation.platforms import PLATFORMS, Core, Platform
 from edgeml.emulation.programs import run
@@ -114,11 +115,8 @@ class Root:
 
 
 def cache_folder() -> Path:
-    """Where roots live: `emulation` in EDGEML_CACHE, or in the user's cache folder."""
-    if own := os.environ.get("EDGEML_CACHE"):
-        return Path(own).absolute() / "emulation"
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base).absolute() / "edgeml" / "emulation"
+    """Where roots live."""
+    return cache.cache_folder("emulation")
 
 
 def platform_folder(platform: Platform) -> Path:

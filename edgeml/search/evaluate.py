@@ -1,0 +1,173 @@
+"""What a recipe is worth, on rows that never judge: how far its answers are off, its bytes, its float work.
+
+Everything here is the same on any machine. The calibration rows choose, as they do in `mixed_precision`; the
+judging rows only ever see what is on the front in the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from edgeml.job import Job
+from edgeml.mixed_precision import cost_in_float
+from edgeml.pack import bundle_of
+from edgeml.plan import Candidate
+from edgeml.quality import Gates, quality_of
+from edgeml.reference import consult
+from edgeml.search.space import Family, Point, Space
+from edgeml.sensitivity import MAX_ROWS, Bench, Effect
+from edgeml_converters.model import Artifact, Data, take_rows
+from edgeml_converters.recipe import Quantizer
+from edgeml_converters.registry import converters
+from edgeml_converters.to_tflite.float_edges import with_float_edges
+from edgeml_runtime.errors import ConversionError, EngineError
+from edgeml_runtime.manifest import Verdict
+from edgeml_runtime.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What a recipe gives.
+
+    loss: relative root mean square difference from the original's answers, or the share of other labels where
+    there are no values. float_macs: multiply-adds of one row that stay in float. quality_excess, size_excess:
+    by how much the budget is exceeded, as a share of its limit; at most 0 where it holds. digest: sha256 of
+    the file.
+    """
+
+    loss: float
+    size_bytes: int
+    float_macs: int
+    quality_excess: float
+    size_excess: float
+    digest: str
+
+    @property
+    def feasible(self) -> bool:
+        """Whether the budget holds on the calibration rows."""
+        return self.quality_excess <= 0 and self.size_excess <= 0
+
+
+@dataclass(slots=True)
+class Laboratory:
+    """Recipes of a job's candidates, made and tried; a candidate is calibrated when it is first asked for."""
+
+    job: Job
+    gates: Gates = field(repr=False)
+    quantizers: dict[str, Quantizer] = field(default_factory=dict, repr=False)
+    known: dict[str, Worth | None] = field(default_factory=dict, repr=False)  # by digest
+
+    def quantizer(self, candidate: Candidate) -> Quantizer:
+        """Raises ConversionError where the candidate cannot be calibrated."""
+        if candidate.format not in self.quantizers:
+            *inner, last = candidate.route
+            make = converters()[last].quantizer
+            if make is None or not isinstance(self.job.calibration, Mapping):
+                raise ConversionError(f"{candidate.name} is made in one way only")
+            subject = self.job.plan.hubs[tuple(inner)] if inner else self.job.gates.model
+            self.quantizers[candidate.format] = make(subject, self.job.calibration)
+        return self.quantizers[candidate.format]
+
+    def artifact(self, candidate: Candidate) -> Artifact:
+        """The artifact as it would be judged; raises ConversionError."""
+        made = self.quantizer(candidate).artifact(candidate.recipe)
+        return with_float_edges(made) if self.gates.device.kind == "linux" else made
+
+    def worth(self, space: Space, point: Point) -> Worth | None:
+        """None where the recipe gives no file, or one that does not run or loses values."""
+        candidate = space.candidate(point)
+        try:
+            artifact = self.artifact(candidate)
+        except ConversionError:
+            return None
+        digest = hashlib.sha256(artifact.content).hexdigest()
+        macs = space.families[point.family].macs
+        float_macs = sum(macs.get(name, 0) for name in point.recipe.in_float)
+        if digest not in self.known:
+            self.known[digest] = self._tried(artifact, digest)
+        found = self.known[digest]
+        return None if found is None else replace(found, float_macs=float_macs)
+
+    def _tried(self, artifact: Artifact, digest: str) -> Worth | None:
+        gates = self.gates
+        try:
+            session = Session(
+                bundle_of(
+                    artifact,
+                    gates.model,
+                    gates.golden,
+                    device=gates.device.name,
+                    budget=gates.budget,
+                    provenance=self.job.provenance(self.job.plan.candidates[0]),
+                )
+            )
+            quality = quality_of(session, artifact.scheme, gates)
+        except EngineError:
+            return None
+        parity = quality.parity
+        if parity.lost:
+            return None
+        limit = gates.budget.max_size_kb
+        size_bytes = len(artifact.content)
+        verdicts = (quality.parity_verdict, quality.accuracy_verdict)
+        return Worth(
+            loss=parity.relative_difference or 1.0 - (parity.label_agreement or 1.0),
+            size_bytes=size_bytes,
+            float_macs=0,
+            quality_excess=max(map(_excess, verdicts)),
+            size_excess=0.0 if limit is None else size_bytes / 1000 / limit - 1.0,
+            digest=digest,
+        )
+
+    def ranked(self, candidate: Candidate, progress: Callable[[int, int], None]) -> tuple[str, ...]:
+        """Operators by the error that float would save for what it costs, the best first.
+
+        Those that do no harm alone are left out.
+        """
+        quantizer = self.quantizer(candidate)
+        if "in_float" not in quantizer.varies:
+            return ()
+        rows = self.gates.rows.take(np.arange(min(MAX_ROWS, len(self.gates.rows))))
+        provenance = self.job.provenance(candidate)
+        bench = Bench(self.gates.model, rows, consult(self.gates.model, rows), provenance)
+        operators = quantizer.operators
+        effects = []
+        for number, operator in enumerate(operators):
+            progress(number, len(operators))
+            others = tuple(o.name for o in operators if o.name != operator.name)
+            alone = bench.error(bench.artifact(quantizer, replace(candidate.recipe, in_float=others)))
+            effects.append(Effect(operator, alone if np.isfinite(alone) else None, None, None))
+        return rank(tuple(effects))
+
+    def family(self, candidate: Candidate, ladder: tuple[tuple[str, ...], ...]) -> Family:
+        """The candidate's recipes, with that ladder."""
+        quantizer = self.quantizer(candidate)
+        macs = {operator.name: operator.macs for operator in quantizer.operators}
+        return Family(candidate, quantizer.varies, ladder, macs)
+
+
+def laboratory(job: Job) -> Laboratory:
+    """Where recipes of the job are tried: the judges' gates, on the calibration rows."""
+    gates, rows = job.gates, job.split.calibration
+    golden = Data(take_rows(rows.x, np.arange(min(2, len(rows)))))
+    own = replace(gates, rows=rows, golden=golden, reference=consult(gates.model, rows), boundaries=None)
+    return Laboratory(job, own)
+
+
+def rank(effects: tuple[Effect, ...]) -> tuple[str, ...]:
+    """Names of the operators that do harm alone, the most harm for the cost of float first."""
+    harmful = [effect for effect in effects if effect.alone]
+    harmful.sort(key=lambda e: (e.alone or 0.0) / cost_in_float(e, effects), reverse=True)
+    return tuple(effect.operator.name for effect in harmful)
+
+
+def _excess(verdict: Verdict | None) -> float:
+    if verdict is None or verdict.limit is None or verdict.value is None:
+        return 0.0
+    if verdict.status == "passed":
+        return min(0.0, verdict.value - verdict.limit)
+    return (verdict.value - verdict.limit) / max(verdict.limit, 1e-3)

@@ -1,0 +1,89 @@
+"""What to try next: a function of the finished trials, the seed and the trial's number, and of nothing else.
+
+So a search that was interrupted goes on exactly as it would have, and how many workers evaluate a batch
+changes nothing: a batch is proposed from what was finished before it began.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from edgeml.search.journal import OBJECTIVES, Tried, frozen_trial, quiet_optuna
+from edgeml.search.space import CANDIDATE, Point, Space
+
+BATCH = 8  # trials that are proposed together
+STARTUP_TRIALS = 16  # at random, before the sampler has enough to learn from
+REDRAWS = 4  # where the sampler proposes what is known; then something untried is drawn
+
+
+def propose(
+    space: Space, first: Sequence[Point], tried: Mapping[int, Tried], numbers: Iterable[int], seed: int
+) -> list[Point]:
+    """A point for each of a batch's numbers, none of them tried before; fewer where the space ends.
+
+    first: what the first numbers try. tried: the trials before the batch.
+    """
+    known = {trial.point for trial in tried.values()}
+    study: Any = None
+    points: list[Point] = []
+    for number in numbers:
+        point = first[number] if number < len(first) else None
+        if point is None:
+            study = study or _study_of(space, tried)
+            point = _sampled(space, study, known, number, seed) or _untried(space, known, number, seed)
+        if point is None:
+            break
+        known.add(point)
+        points.append(point)
+    return points
+
+
+def _study_of(space: Space, tried: Mapping[int, Tried]) -> Any:
+    import optuna
+
+    with quiet_optuna():
+        study = optuna.create_study(directions=["minimize"] * len(OBJECTIVES))
+    for number in sorted(tried):
+        study.add_trial(frozen_trial(space, tried[number]))
+    return study
+
+
+def _sampled(space: Space, study: Any, known: set[Point], number: int, seed: int) -> Point | None:
+    """What the tree-structured Parzen estimator (Bergstra et al. 2011) proposes, unless it is known."""
+    from optuna.samplers import TPESampler
+    from optuna.trial import TrialState
+
+    for draw in range(REDRAWS):
+        study.sampler = TPESampler(seed=_seed(seed, number, draw), n_startup_trials=STARTUP_TRIALS)
+        trial = study.ask()
+        name = trial.suggest_categorical(CANDIDATE, tuple(space.families))
+        family = space.families[name]
+        chosen = {
+            parameter: (
+                trial.suggest_int(parameter, 0, len(choices) - 1)
+                if family.is_ordered(parameter)
+                else trial.suggest_categorical(parameter, choices)
+            )
+            for parameter, choices in family.choices().items()
+        }
+        point = Point(name, family.recipe(chosen))
+        if point not in known:
+            return point
+        study.tell(trial, state=TrialState.FAIL)
+    return None
+
+
+def _untried(space: Space, known: set[Point], number: int, seed: int) -> Point | None:
+    left = [point for point in space.points() if point not in known]
+    return (
+        left[int(np.random.default_rng(_seed(seed, number, REDRAWS)).integers(len(left)))] if left else None
+    )
+
+
+def _seed(seed: int, number: int, draw: int) -> int:
+    """Of 32 bits, unrelated from trial to trial."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{number}:{draw}".encode()).digest()[:4], "big")
