@@ -19,7 +19,8 @@ from edgeml.pack import with_verdicts
 from edgeml.plan import LeftOut, check_names
 from edgeml.reference import Reference
 from edgeml.runoff import RunOff, run_off
-from edgeml.search.explore import Limits, Search, check_limits, explore
+from edgeml.search.explore import explore
+from edgeml.search.summary import Limits, Search, check_limits
 from edgeml.tune import Tuned, tuned_content
 from edgeml.tune import tune as tune_bundle
 from edgeml_converters.model import Data, TrainedModel

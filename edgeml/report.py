@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edgeml.devices import notes
 from edgeml.fits import engine_fits
 from edgeml.runoff import run_off_lines
+from edgeml.search.summary import search_lines
 from edgeml.tune import tuned_lines
 from edgeml_converters.recipe import PLAIN
 from edgeml_runtime.cli import describe_verdict, printable
@@ -157,6 +158,10 @@ def print_result(result: Result, console: Console) -> None:
         _say(console, f"  passed over {passed_over.candidate}: {passed_over.reason}")
     for text in () if result.run_off is None else run_off_lines(result.run_off):
         _say(console, f"  {text}")
+    for text in () if result.search is None else search_lines(result.search):
+        _say(console, text)
+    if len(result.choice.front) > 1:
+        _say(console, f"Pareto front of accuracy, latency, size and memory: {', '.join(result.choice.front)}")
     for note in notes(result.device):
         _say(console, note)
     chosen = result.chosen

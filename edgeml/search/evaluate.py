@@ -7,7 +7,7 @@ judging rows only ever see what is on the front in the end.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,7 +18,7 @@ from edgeml.pack import bundle_of
 from edgeml.plan import Candidate
 from edgeml.quality import Gates, quality_of
 from edgeml.reference import consult
-from edgeml.search.space import Family, Point, Space
+from edgeml.search.space import Point, Space
 from edgeml.sensitivity import MAX_ROWS, Bench, Effect
 from edgeml_converters.model import Artifact, Data, take_rows
 from edgeml_converters.recipe import Quantizer
@@ -58,6 +58,7 @@ class Laboratory:
 
     job: Job
     gates: Gates = field(repr=False)
+    bench: Bench = field(repr=False)
     quantizers: dict[str, Quantizer] = field(default_factory=dict, repr=False)
     known: dict[str, Worth | None] = field(default_factory=dict, repr=False)  # by digest
 
@@ -102,7 +103,7 @@ class Laboratory:
                     gates.golden,
                     device=gates.device.name,
                     budget=gates.budget,
-                    provenance=self.job.provenance(self.job.plan.candidates[0]),
+                    provenance=self.bench.provenance,
                 )
             )
             quality = quality_of(session, artifact.scheme, gates)
@@ -123,31 +124,32 @@ class Laboratory:
             digest=digest,
         )
 
-    def ranked(self, candidate: Candidate, progress: Callable[[int, int], None]) -> tuple[str, ...]:
-        """Operators by the error that float would save for what it costs, the best first.
+    def know(self, worths: Iterable[Worth | None]) -> None:
+        """Files that were tried in an earlier run."""
+        self.known |= {worth.digest: worth for worth in worths if worth is not None}
 
-        Those that do no harm alone are left out.
-        """
-        quantizer = self.quantizer(candidate)
-        if "in_float" not in quantizer.varies:
-            return ()
-        rows = self.gates.rows.take(np.arange(min(MAX_ROWS, len(self.gates.rows))))
-        provenance = self.job.provenance(candidate)
-        bench = Bench(self.gates.model, rows, consult(self.gates.model, rows), provenance)
-        operators = quantizer.operators
-        effects = []
-        for number, operator in enumerate(operators):
-            progress(number, len(operators))
-            others = tuple(o.name for o in operators if o.name != operator.name)
-            alone = bench.error(bench.artifact(quantizer, replace(candidate.recipe, in_float=others)))
-            effects.append(Effect(operator, alone if np.isfinite(alone) else None, None, None))
-        return rank(tuple(effects))
+    def without_error(self, candidate: Candidate, errors: Mapping[str, float | None]) -> list[str]:
+        """Operators whose error alone is not known yet."""
+        return [o.name for o in self.quantizer(candidate).operators if o.name not in errors]
 
-    def family(self, candidate: Candidate, ladder: tuple[tuple[str, ...], ...]) -> Family:
-        """The candidate's recipes, with that ladder."""
+    def error_alone(self, candidate: Candidate, operator: str) -> float | None:
+        """The answers' relative error where it alone is in integers; None where that gives no file."""
         quantizer = self.quantizer(candidate)
-        macs = {operator.name: operator.macs for operator in quantizer.operators}
-        return Family(candidate, quantizer.varies, ladder, macs)
+        others = tuple(o.name for o in quantizer.operators if o.name != operator)
+        try:
+            artifact = quantizer.artifact(replace(candidate.recipe, in_float=others))
+        except ConversionError:
+            return None
+        error = self.bench.error(artifact)
+        return error if np.isfinite(error) else None
+
+    def ranked(self, candidate: Candidate, errors: Mapping[str, float | None]) -> tuple[str, ...]:
+        """Operators that do harm alone, the most harm for the cost of float first."""
+        operators = self.quantizer(candidate).operators
+        effects = tuple(Effect(o, errors.get(o.name), None, None) for o in operators)
+        harmful = [effect for effect in effects if effect.alone]
+        harmful.sort(key=lambda e: (e.alone or 0.0) / cost_in_float(e, effects), reverse=True)
+        return tuple(effect.operator.name for effect in harmful)
 
 
 def laboratory(job: Job) -> Laboratory:
@@ -155,14 +157,9 @@ def laboratory(job: Job) -> Laboratory:
     gates, rows = job.gates, job.split.calibration
     golden = Data(take_rows(rows.x, np.arange(min(2, len(rows)))))
     own = replace(gates, rows=rows, golden=golden, reference=consult(gates.model, rows), boundaries=None)
-    return Laboratory(job, own)
-
-
-def rank(effects: tuple[Effect, ...]) -> tuple[str, ...]:
-    """Names of the operators that do harm alone, the most harm for the cost of float first."""
-    harmful = [effect for effect in effects if effect.alone]
-    harmful.sort(key=lambda e: (e.alone or 0.0) / cost_in_float(e, effects), reverse=True)
-    return tuple(effect.operator.name for effect in harmful)
+    fewer = rows.take(np.arange(min(MAX_ROWS, len(rows))))
+    provenance = job.provenance(job.plan.candidates[0])
+    return Laboratory(job, own, Bench(gates.model, fewer, consult(gates.model, fewer), provenance))
 
 
 def _excess(verdict: Verdict | None) -> float:

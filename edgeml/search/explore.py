@@ -10,75 +10,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from edgeml.build import Trial
+from edgeml.devices import is_host
 from edgeml.job import Job, Progress
 from edgeml.judge import Outcome, prove
 from edgeml.plan import Candidate
 from edgeml.refining import recipe_provenance
-from edgeml.search.evaluate import Laboratory, Worth, laboratory, rank
+from edgeml.search.evaluate import Laboratory, laboratory
 from edgeml.search.front import best_of, front_of, to_judge
 from edgeml.search.journal import Journal, Tried, journal_path, open_journal
 from edgeml.search.propose import BATCH, propose
 from edgeml.search.space import Family, Point, Space, ladder_of
+from edgeml.search.summary import EndedBy, Limits, OnFront, Search, duration
 from edgeml_runtime.codec import encode
-from edgeml_runtime.errors import ConversionError, InputError, MissingDependencyError
+from edgeml_runtime.errors import ConversionError, InputError
 
 VERSION = 1  # of the space and of how trials are proposed: another one repeats nothing of this
-TRIALS = 200
-EndedBy = Literal["trials", "time", "exhausted", "interrupt"]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """When a search ends. `trials` counts those of earlier runs; `seconds` are this run's own."""
-
-    trials: int | None = None
-    seconds: float | None = None
-
-    @property
-    def most(self) -> int | None:
-        """Trials at most; None where only time ends it."""
-        return TRIALS if self.trials is None and self.seconds is None else self.trials
-
-
-@dataclass(frozen=True, slots=True)
-class OnFront:
-    """A recipe on the front of the trials, with what the calibration rows say of it."""
-
-    candidate: str
-    trial: int
-    worth: Worth
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """What a search did. `known`: trials that the journal held already; `space`: recipes there are.
-
-    artifacts: different files among the trials. journal: None where there was nothing to search.
-    """
-
-    trials: int
-    known: int
-    space: int
-    artifacts: int
-    seconds: float
-    ended_by: EndedBy
-    journal: str | None
-    front: tuple[OnFront, ...] = ()
-
-
-def check_limits(limits: Limits) -> None:
-    """Raises InputError for limits that are none, MissingDependencyError without Optuna."""
-    if limits.trials is not None and limits.trials < 1:
-        raise InputError(f"trials must be at least 1, got {limits.trials}")
-    if limits.seconds is not None and not 0 < limits.seconds < float("inf"):
-        raise InputError(f"the search's seconds must be positive and finite, got {limits.seconds}")
-    try:
-        import optuna  # noqa: F401
-    except ImportError as error:
-        raise MissingDependencyError("the full search needs optuna: pip install 'edgeml[search]'") from error
 
 
 def explore(
@@ -95,35 +44,34 @@ def explore(
     found. Raises InputError where the journal cannot be used.
     """
     started = time.monotonic()
+    untuned = _untuned(job)
     candidates = [c for c in job.plan.candidates if c.scheme == "int8-static"]
     if not isinstance(job.calibration, Mapping) or not candidates:
-        return [], Search(0, 0, 0, 0, 0.0, "exhausted", None)
-    bench = laboratory(job)
-    known_identity = identity(job)
-    path = journal_path(known_identity) if journal is None else Path(journal)
-    with open_journal(path, known_identity) as opened:
-        search = _Search(job, bench, opened, objective, limits, started, report)
+        return [], Search(0, 0, 0, 0, 0.0, "exhausted", None, untuned)
+    facts = identity(job)
+    path = journal_path(facts) if journal is None else Path(journal)
+    with open_journal(path, facts) as opened:
+        search = _Search(job, laboratory(job), opened, objective, limits, started, report)
         with _stoppable():
-            try:
-                space = search.space(candidates, outcomes)
-                ended_by = search.run(space, first_points(space, outcomes))
-            except KeyboardInterrupt:
-                space, ended_by = search.known_space, "interrupt"
-        tried = {n: t for n, t in opened.tried.items() if t.family in space.families}
-    front = front_of(tried.values())
+            ended_by = search.run(candidates, outcomes)
+    tried = search.counted()
+    front = front_of(tried)
     found = Search(
         trials=len(tried),
         known=search.known,
-        space=len(space),
-        artifacts=len({t.worth.digest for t in tried.values() if t.worth is not None}),
+        recipes=len(search.space),
+        artifacts=len({t.worth.digest for t in tried if t.worth is not None}),
         seconds=time.monotonic() - started,
         ended_by=ended_by,
         journal=str(path),
+        untuned=untuned,
         front=tuple(
-            OnFront(space.candidate(t.point).name, t.number, t.worth) for t in front if t.worth is not None
+            OnFront(search.space.candidate(t.point).name, t.number, t.worth)
+            for t in front
+            if t.worth is not None
         ),
     )
-    return list(_proven(job, bench, space, front, outcomes, report)), found
+    return list(search.proven(front, outcomes)), found
 
 
 def identity(job: Job) -> dict[str, Any]:
@@ -136,7 +84,7 @@ def identity(job: Job) -> dict[str, Any]:
         "model": job.gates.model.digest,
         "data": job.data_digest,
         "device": job.gates.device.name,
-        "kind": job.gates.device.kind,
+        "kind of device": job.gates.device.kind,
         "budget": encode(job.gates.budget),
         "candidates": [[c.name, *c.route] for c in job.plan.candidates],
         "seed": job.seed,
@@ -145,13 +93,8 @@ def identity(job: Job) -> dict[str, Any]:
     }
 
 
-def first_points(space: Space, outcomes: Sequence[Outcome]) -> list[Point]:
-    """The recipes of the plan and those that met the budget where it did not."""
-    found = []
-    for name, family in space.families.items():
-        recipes = [o.candidate.recipe for o in outcomes if _family_name(o.candidate) == name]
-        found += [Point(name, recipe) for recipe in dict.fromkeys(recipes) if family.holds(recipe)]
-    return found
+class _TimeUpError(Exception):
+    """The search's seconds are spent."""
 
 
 @dataclass(slots=True)
@@ -165,116 +108,149 @@ class _Search:
     limits: Limits
     started: float
     report: Progress
+    space: Space = field(default_factory=lambda: Space({}))
     known: int = 0
-    known_space: Space = field(default_factory=lambda: Space({}))
 
-    def __post_init__(self) -> None:
-        self.known = len(self.journal.tried)
+    def run(self, candidates: Sequence[Candidate], outcomes: Sequence[Outcome]) -> EndedBy:
+        """Batch after batch; what the journal holds is not tried again."""
+        try:
+            self.space = Space(dict(self._families(candidates, outcomes)))
+            self._check_journal()
+            self.known = len(self.counted())
+            self.laboratory.know(t.worth for t in self.journal.tried.values())
+            self._batches(_first_points(self.space, outcomes))
+        except _TimeUpError:
+            return "time"
+        except KeyboardInterrupt:
+            return "interrupt"
+        return "exhausted" if self._most() == len(self.space) else "trials"
 
-    def space(self, candidates: Sequence[Candidate], outcomes: Sequence[Outcome]) -> Space:
-        """Every candidate's recipes; what its operators do to the answers is measured once and remembered."""
-        families: dict[str, Family] = {}
+    def counted(self) -> list[Tried]:
+        """The trials within the limit: a longer search's journal gives a shorter one's result."""
+        found = self.journal.tried
+        return [found[number] for number in sorted(found) if number < self._most()]
+
+    def proven(self, front: Sequence[Tried], outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
+        """The front on the judging rows, without what the plan's outcomes are already."""
+        names = {o.candidate.name for o in outcomes}
+        contents = {o.artifact.content for o in outcomes if o.artifact is not None}
+        chosen = [t for t in to_judge(front) if self.space.candidate(t.point).name not in names]
+        for number, trial in enumerate(chosen):
+            candidate = self.space.candidate(trial.point)
+            self.report(f"judging {candidate.name}", number, len(chosen))
+            artifact = self.laboratory.artifact(candidate)
+            if artifact.content not in contents:
+                contents.add(artifact.content)
+                provenance = recipe_provenance(self.job.provenance(candidate), candidate.recipe)
+                yield prove(Trial(candidate, artifact), self.job.gates, provenance)
+
+    def _most(self) -> int:
+        most = self.limits.most
+        return len(self.space) if most is None else min(most, len(self.space))
+
+    def _families(
+        self, candidates: Sequence[Candidate], outcomes: Sequence[Outcome]
+    ) -> Iterator[tuple[str, Family]]:
         for candidate in candidates:
             self.report(f"search: calibrating {candidate.name}", 0, 0)
-            name = _family_name(candidate)
             try:
-                self.laboratory.quantizer(candidate)
+                quantizer = self.laboratory.quantizer(candidate)
             except ConversionError:  # which the candidate's own outcome tells
                 continue
-            if name not in self.journal.ladders:
-                self.journal.add_ladder(name, self._ladder(candidate, outcomes))
-            families[name] = self.laboratory.family(candidate, self.journal.ladders[name])
-        self.known_space = Space(families)
-        return self.known_space
+            name = _family_name(candidate)
+            own = [o for o in outcomes if _family_name(o.candidate) == name]
+            ranked = self._ranked(candidate, name, own) if "in_float" in quantizer.varies else ()
+            macs = {operator.name: operator.macs for operator in quantizer.operators}
+            ladder = ladder_of(ranked, [o.candidate.recipe.in_float for o in own], macs)
+            yield name, Family(candidate, quantizer.varies, ladder, macs)
 
-    def _ladder(self, candidate: Candidate, outcomes: Sequence[Outcome]) -> tuple[tuple[str, ...], ...]:
-        own = [o for o in outcomes if _family_name(o.candidate) == _family_name(candidate)]
-        measured = [o.refinement.effects for o in own if o.refinement is not None and o.refinement.effects]
+    def _ranked(self, candidate: Candidate, name: str, own: Sequence[Outcome]) -> tuple[str, ...]:
+        """Operators by what float would do for them; measured once, and where refining has not done so."""
+        errors = dict(self.journal.errors_alone(name))
+        for outcome in own:
+            if outcome.refinement is not None:
+                errors |= {effect.operator.name: effect.alone for effect in outcome.refinement.effects}
+        missing = self.laboratory.without_error(candidate, errors)
+        for number, operator in enumerate(missing):
+            self._check_time()
+            self.report(f"search: what each operator of {name} does", number, len(missing))
+            errors[operator] = self.laboratory.error_alone(candidate, operator)
+            self.journal.add_error_alone(name, operator, errors[operator])
+        return self.laboratory.ranked(candidate, errors)
 
-        def progress(done: int, total: int) -> None:
-            self.report(f"search: what each operator of {candidate.name} does", done, total)
+    def _check_journal(self) -> None:
+        for tried in self.journal.tried.values():
+            family = self.space.families.get(tried.family)
+            if family is None or not family.holds(tried.recipe):
+                raise InputError(
+                    f"{self.journal.path}: trial {tried.number} is none of this search's recipes; remove the "
+                    "file or name another journal"
+                )
 
-        ranked = rank(measured[0]) if measured else self.laboratory.ranked(candidate, progress)
-        return ladder_of(ranked, [o.candidate.recipe.in_float for o in own])
-
-    def run(self, space: Space, first: Sequence[Point]) -> EndedBy:
-        """Batch after batch; what the journal holds is not tried again."""
-        most = min(len(space), self.limits.most or len(space))
+    def _batches(self, first: Sequence[Point]) -> None:
         tried, ran, began = self.journal.tried, 0, time.monotonic()
-        start = 0
-        while start < most:
-            numbers = range(start, min(start + BATCH, most))
-            if any(number not in tried for number in numbers):
-                before = {number: trial for number, trial in tried.items() if number < start}
-                points = propose(space, first, before, numbers, self.job.seed)
-                for number, point in zip(numbers, points, strict=True):
-                    if number in tried:
-                        continue
-                    if self._out_of_time():
-                        return "time"
-                    self._show(most, ran, began)
-                    self._try(space, number, point)
+        for start in range(0, self._most(), BATCH):
+            numbers = range(start, min(start + BATCH, self._most()))
+            if all(number in tried for number in numbers):
+                continue
+            before = {number: trial for number, trial in tried.items() if number < start}
+            points = propose(self.space, first, before, numbers, self.job.seed)
+            for number, point in zip(numbers, points, strict=True):
+                if number not in tried:
+                    self._check_time()
+                    self._show(ran, began)
+                    self._try(number, point)
                     ran += 1
-            start += BATCH
-        return "exhausted" if most == len(space) else "trials"
 
-    def _try(self, space: Space, number: int, point: Point) -> None:
+    def _try(self, number: int, point: Point) -> None:
         began = time.monotonic()
-        worth = self.laboratory.worth(space, point)
+        worth = self.laboratory.worth(self.space, point)
         seconds = round(time.monotonic() - began, 4)
-        self.journal.add(space, Tried(number, point.family, point.recipe, worth, seconds))
+        self.journal.add(self.space, Tried(number, point.family, point.recipe, worth, seconds))
 
-    def _out_of_time(self) -> bool:
-        return self.limits.seconds is not None and time.monotonic() - self.started > self.limits.seconds
+    def _check_time(self) -> None:
+        if self.limits.seconds is not None and time.monotonic() - self.started > self.limits.seconds:
+            raise _TimeUpError
 
-    def _show(self, most: int, ran: int, began: float) -> None:
-        done = len(self.journal.tried)
+    def _show(self, ran: int, began: float) -> None:
+        counted = self.counted()
         text = "search"
-        best = best_of(self.journal.tried.values(), self.objective)
+        best = best_of(counted, self.objective)
         if best is not None:
             trial, worth = best
-            recipe = trial.recipe.describe() or "plain"
-            text += (
-                f": best {trial.family} ({recipe}), {worth.size_bytes / 1000:.1f} kB, off by {worth.loss:.3g}"
-            )
+            name = f"{trial.family} ({trial.recipe.describe() or 'plain'})"
+            text += f": best {name}, {worth.size_bytes / 1000:.1f} kB, off by {worth.loss:.3g}"
             text += "" if worth.feasible else ", beyond the budget"
         if ran:
-            left = (time.monotonic() - began) / ran * (most - done)
+            left = (time.monotonic() - began) / ran * (self._most() - len(counted))
             if self.limits.seconds is not None:
                 left = min(left, self.limits.seconds - (time.monotonic() - self.started))
-            text += f"; {_duration(left)} left"
-        self.report(text, done, most)
+            text += f"; {duration(left)} left"
+        self.report(text, len(counted), self._most())
 
 
-def _proven(
-    job: Job,
-    bench: Laboratory,
-    space: Space,
-    front: Sequence[Tried],
-    outcomes: Sequence[Outcome],
-    report: Progress,
-) -> Iterator[Outcome]:
-    """The front on the judging rows, without what the plan's outcomes are already."""
-    names = {o.candidate.name for o in outcomes}
-    contents = {o.artifact.content for o in outcomes if o.artifact is not None}
-    chosen = [t for t in to_judge(front) if space.candidate(t.point).name not in names]
-    for number, trial in enumerate(chosen):
-        candidate = space.candidate(trial.point)
-        report(f"judging {candidate.name}", number, len(chosen))
-        artifact = bench.artifact(candidate)
-        if artifact.content not in contents:
-            contents.add(artifact.content)
-            provenance = recipe_provenance(job.provenance(candidate), candidate.recipe)
-            yield prove(Trial(candidate, artifact), job.gates, provenance)
+def _first_points(space: Space, outcomes: Sequence[Outcome]) -> list[Point]:
+    """The recipes of the plan and those that met the budget where it did not."""
+    found = []
+    for name, family in space.families.items():
+        recipes = [o.candidate.recipe for o in outcomes if _family_name(o.candidate) == name]
+        found += [Point(name, recipe) for recipe in dict.fromkeys(recipes) if family.holds(recipe)]
+    return found
 
 
 def _family_name(candidate: Candidate) -> str:
     return f"{candidate.format}/{candidate.scheme}"
 
 
-def _duration(seconds: float) -> str:
-    seconds = max(0.0, seconds)
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+def _untuned(job: Job) -> str | None:
+    device = job.gates.device
+    if is_host(device):
+        return None
+    where = "the firmware sets them" if device.kind != "linux" else "run `edgeml tune` on the bundle there"
+    return (
+        "engine options, graph optimizations and threads are measured on the device itself, and this "
+        f"machine is not {device.name}: {where}"
+    )
 
 
 @contextmanager

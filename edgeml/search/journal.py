@@ -48,19 +48,24 @@ class Tried:
 class Journal:
     """An open journal; `tried` and `ladders` are what it holds so far."""
 
-    def __init__(self, path: Path, study: Any, tried: dict[int, Tried], ladders: dict[str, Any]) -> None:
+    def __init__(self, path: Path, study: Any, tried: dict[int, Tried]) -> None:
         self.path = path
         self.tried = tried
-        self.ladders = ladders
         self._study = study
 
-    def add_ladder(self, family: str, ladder: tuple[tuple[str, ...], ...]) -> None:
+    def errors_alone(self, family: str) -> dict[str, float | None]:
+        """By operator the error that it makes alone, as far as it was measured."""
+        prefix = _alone(family, "")
+        return {
+            name.removeprefix(prefix): error if isinstance(error, float) else None
+            for name, error in self._study.user_attrs.items()
+            if name.startswith(prefix)
+        }
+
+    def add_error_alone(self, family: str, operator: str, error: float | None) -> None:
         """Remember what was measured once."""
-        self.ladders[family] = ladder
         with _writing(self.path):
-            self._study.set_user_attr(
-                "ladders", {name: encode(found) for name, found in self.ladders.items()}
-            )
+            self._study.set_user_attr(_alone(family, operator), error)
 
     def add(self, space: Space, tried: Tried) -> None:
         """Write a finished trial."""
@@ -87,17 +92,17 @@ def open_journal(path: Path, identity: Mapping[str, Any]) -> Iterator[Journal]:
         _check_identity(study, identity, path)
         try:
             found = [decode(Tried, trial.user_attrs["trial"]) for trial in study.get_trials(deepcopy=False)]
-            ladders = {
-                name: tuple(tuple(map(str, names)) for names in ladder)
-                for name, ladder in study.user_attrs.get("ladders", {}).items()
-            }
         except (CodecError, KeyError, TypeError, AttributeError) as error:
             raise _not_a_journal(path, f"a trial is not one of ours ({error})") from error
-        yield Journal(path, study, {tried.number: tried for tried in found}, ladders)
+        yield Journal(path, study, {tried.number: tried for tried in found})
+
+
+def _alone(family: str, operator: str) -> str:
+    return f"error alone {family} {operator}"
 
 
 def frozen_trial(space: Space, tried: Tried) -> Any:
-    """A finished trial as Optuna keeps it: parameters, values, constraints, and ours as an attribute."""
+    """A finished trial as Optuna keeps it: parameters, values, constraints, ours as an attribute."""
     from optuna.trial import TrialState, create_trial
 
     family, worth = space.families[tried.family], tried.worth

@@ -108,12 +108,16 @@ class Space:
         return replace(self.families[point.family].candidate, recipe=point.recipe)
 
 
-def ladder_of(ranked: Sequence[str], others: Sequence[tuple[str, ...]] = ()) -> tuple[tuple[str, ...], ...]:
+def ladder_of(
+    ranked: Sequence[str], others: Sequence[tuple[str, ...]], macs: Mapping[str, int]
+) -> tuple[tuple[str, ...], ...]:
     """Sets of operators to keep in float, of different sizes, the smallest first.
 
     ranked: names, those that pay most first. others: sets that are known to be good; one replaces the set of
-    its size.
+    its size. What leaves no operator with weights in integers is no quantization and left out.
     """
-    by_count = {count: tuple(ranked[:count]) for count in _COUNTS if count < max(len(ranked), 1)}
+    weighted = {name for name, count in macs.items() if count}
+    sets = [tuple(ranked[:count]) for count in _COUNTS if count <= len(ranked)]
+    by_count = {len(names): names for names in sets if not names or weighted - set(names)}
     by_count |= {len(names): names for names in others if names}
     return tuple(by_count[count] for count in sorted(by_count))
