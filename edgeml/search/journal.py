@@ -149,13 +149,11 @@ def _study(path: Path) -> Any:
 
     try:
         storage = JournalStorage(JournalFileBackend(str(path), lock_obj=_NoLock()))
+        if path.stat().st_size:
+            return optuna.load_study(study_name=STUDY, storage=storage)
+        directions = ["minimize"] * len(OBJECTIVES)
         with quiet_optuna(), _writing(path):
-            return optuna.create_study(
-                storage=storage,
-                study_name=STUDY,
-                directions=["minimize"] * len(OBJECTIVES),
-                load_if_exists=True,
-            )
+            return optuna.create_study(storage=storage, study_name=STUDY, directions=directions)
     except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
         raise _not_a_journal(path, f"it cannot be read ({error})") from error
 
