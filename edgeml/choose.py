@@ -129,8 +129,7 @@ def _least_demanding(outcome: Outcome) -> tuple[int, int, float, str]:
 
 def _by_size(outcome: Outcome) -> tuple[int, float, str]:
     """Smallest, then closest to the original, then by name."""
-    drop = outcome.accuracy.drop if outcome.accuracy else 0.0
-    return (outcome.size_bytes or 0, drop, outcome.candidate.name)
+    return (outcome.size_bytes or 0, _disagreement(outcome), outcome.candidate.name)
 
 
 def pareto_front(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
@@ -147,17 +146,19 @@ def pareto_front(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
 
 
 def _point(outcome: Outcome) -> tuple[float, ...]:
-    disagreement = 0.0
-    if outcome.accuracy is not None:
-        disagreement = outcome.accuracy.drop
-    elif outcome.parity is not None:
-        disagreement = outcome.parity.relative_difference
     return (
-        disagreement,
+        _disagreement(outcome),
         outcome.latency_ms or 0.0,
         float(outcome.size_bytes or 0),
         float(outcome.memory_bytes or 0),
     )
+
+
+def _disagreement(outcome: Outcome) -> float:
+    """How far from the original: the loss of accuracy where it is known, else the answers' difference."""
+    if outcome.accuracy is not None:
+        return outcome.accuracy.drop
+    return 0.0 if outcome.parity is None else outcome.parity.relative_difference
 
 
 def _broken(outcome: Outcome) -> tuple[Verdict, ...]:

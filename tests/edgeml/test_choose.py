@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from edgeml.build import Trial
 from edgeml.choose import Choice, Relaxation, RelaxedLimit, choose, pareto_front
 from edgeml.judge import Outcome
+from edgeml.parity import MethodParity, Parity
 from edgeml.plan import Candidate
 from edgeml.quality import Accuracy
 from edgeml_runtime.bench import Measurement
@@ -155,6 +158,16 @@ def test_of_equal_candidates_the_more_accurate_wins_then_the_name():
     for objective in ("latency", "size", "memory"):
         assert chosen(choose(alike, objective)) == "onnx/float32"
         assert chosen(choose(alike[::-1], objective)) == "onnx/float32"
+
+
+def test_of_equal_candidates_without_labels_the_one_closest_to_the_original_wins():
+    def without_labels(name, difference):
+        parity = Parity(9, None, None, (), (MethodParity("predict", 0.1, 0.1, difference, 0),))
+        return replace(outcome(name), accuracy=None, parity=parity)
+
+    alike = [without_labels("onnx/int8-static", 0.03), without_labels("tflite/int8-static", 0.02)]
+    for objective in ("latency", "size", "memory"):
+        assert chosen(choose(alike, objective)) == "tflite/int8-static"
 
 
 def test_only_what_fits_is_chosen():
