@@ -21,7 +21,7 @@ PACKAGES = {
 ENGINES = {"onnxruntime", "ai_edge_litert", "tflite_runtime"}
 HEAVY = ENGINES | {
     "tensorflow", "keras", "tf_keras", "sklearn", "skl2onnx", "onnx", "tf2onnx", "skops", "joblib", "h5py",
-    "pandas", "pyarrow", "scipy", "matplotlib", "lightgbm", "xgboost", "catboost",
+    "pandas", "pyarrow", "scipy", "matplotlib", "lightgbm", "xgboost", "catboost", "optuna",
 }  # fmt: skip
 # What a distribution may import when its modules load, beside the standard library and the packages below it.
 AT_MODULE_LEVEL = {
