@@ -160,8 +160,8 @@ def print_result(result: Result, console: Console) -> None:
         _say(console, f"  {text}")
     for text in () if result.search is None else search_lines(result.search):
         _say(console, text)
-    if len(result.choice.front) > 1:
-        _say(console, f"Pareto front of accuracy, latency, size and memory: {', '.join(result.choice.front)}")
+    if len(result.choice.front) < len(result.outcomes):
+        _say(console, "* on the front: no other is as good in accuracy, latency, size and memory and better in one")
     for note in notes(result.device):
         _say(console, note)
     chosen = result.chosen
@@ -243,10 +243,10 @@ def _table(result: Result) -> Table:
     original = "" if result.reference.score is None else f", original {metric} {result.reference.score:.4f}"
     title = f"{result.model.name} for {result.device.name}: judged on {rows}{original}"
     table = Table(title=Text(printable(title)), title_justify="left")
-    table.add_column("candidate", no_wrap=True)
+    table.add_column("candidate", min_width=20)  # a recipe's name may take several lines
     for heading in ("size kB", metric or "max diff", "flips", "latency ms (here)", "peak MB (here)"):
-        table.add_column(heading, justify="right")
-    table.add_column("verdict")
+        table.add_column(heading, justify="right", min_width=7)
+    table.add_column("verdict", min_width=12)
     for outcome in result.outcomes:
         table.add_row(*(Text(printable(cell)) for cell in _cells(outcome, result)))
     return table
@@ -261,8 +261,9 @@ def _cells(outcome: Outcome, result: Result) -> tuple[str, ...]:
     )
     flips = "-" if outcome.parity.label_agreement is None else str(len(outcome.parity.flips))
     memory = "-" if outcome.memory_bytes is None else f"{outcome.memory_bytes / 1e6:.1f}"
+    front = " *" if outcome.candidate.name in result.choice.front else ""
     return (
-        outcome.candidate.name,
+        outcome.candidate.name + front,
         f"{(outcome.size_bytes or 0) / 1000:.1f}",
         quality,
         flips,

@@ -84,13 +84,6 @@ def search_lines(search: Search) -> Iterator[str]:
             f"({_ENDED[search.ended_by]}): {search.artifacts} different files, "
             f"{len(search.front)} on their front"
         )
-        for point in search.front:
-            worth = point.worth
-            beyond = "" if worth.feasible else ", beyond the budget on the calibration rows"
-            yield (
-                f"  {point.candidate}: {worth.size_bytes / 1000:.1f} kB, off by {worth.loss:.3g}, "
-                f"{worth.float_macs:,} multiply-adds in float{beyond}"
-            )
         yield f"  journal: {search.journal}"
     if search.untuned is not None:
         yield search.untuned
