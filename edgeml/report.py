@@ -161,7 +161,8 @@ def print_result(result: Result, console: Console) -> None:
     for text in () if result.search is None else search_lines(result.search):
         _say(console, text)
     if len(result.choice.front) < len(result.outcomes):
-        _say(console, "* on the front: no other is as good in accuracy, latency, size and memory and better in one")
+        front = "accuracy, latency, size and memory"
+        _say(console, f"* on the front of {front}: no other is as good in all of them and better in one")
     for note in notes(result.device):
         _say(console, note)
     chosen = result.chosen
