@@ -127,8 +127,8 @@ class _Search:
 
     def counted(self) -> list[Tried]:
         """The trials within the limit: a longer search's journal gives a shorter one's result."""
-        found = self.journal.tried
-        return [found[number] for number in sorted(found) if number < self._most()]
+        found, most = self.journal.tried, self._most()
+        return [found[number] for number in sorted(found) if number < most]
 
     def proven(self, front: Sequence[Tried], outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
         """The front on the judging rows, without what the plan's outcomes are already."""

@@ -69,9 +69,9 @@ class Journal:
 
     def add(self, space: Space, tried: Tried) -> None:
         """Write a finished trial."""
+        self.tried[tried.number] = tried  # first, so that Ctrl-C while it is written does not lose it
         with _writing(self.path):
             self._study.add_trial(frozen_trial(space, tried))
-        self.tried[tried.number] = tried
 
 
 def journal_path(identity: Mapping[str, Any]) -> Path:

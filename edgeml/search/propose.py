@@ -10,14 +10,11 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from edgeml.search.journal import OBJECTIVES, Tried, frozen_trial, quiet_optuna
 from edgeml.search.space import CANDIDATE, Point, Space
 
 BATCH = 8  # trials that are proposed together
 STARTUP_TRIALS = 16  # at random, before the sampler has enough to learn from
-REDRAWS = 4  # where the sampler proposes what is known; then something untried is drawn
 
 
 def propose(
@@ -34,7 +31,7 @@ def propose(
         point = first[number] if number < len(first) else None
         if point is None:
             study = study or _study_of(space, tried)
-            point = _sampled(space, study, known, number, seed) or _untried(space, known, number, seed)
+            point = _nearest_untried(space, known, _sampled(space, study, _seed(seed, number)))
         if point is None:
             break
         known.add(point)
@@ -52,38 +49,33 @@ def _study_of(space: Space, tried: Mapping[int, Tried]) -> Any:
     return study
 
 
-def _sampled(space: Space, study: Any, known: set[Point], number: int, seed: int) -> Point | None:
-    """What the tree-structured Parzen estimator (Bergstra et al. 2011) proposes, unless it is known."""
+def _sampled(space: Space, study: Any, seed: int) -> Point:
+    """What the tree-structured Parzen estimator (Bergstra et al. 2011) proposes."""
     from optuna.samplers import TPESampler
-    from optuna.trial import TrialState
 
-    for draw in range(REDRAWS):
-        study.sampler = TPESampler(seed=_seed(seed, number, draw), n_startup_trials=STARTUP_TRIALS)
-        trial = study.ask()
-        name = trial.suggest_categorical(CANDIDATE, tuple(space.families))
-        family = space.families[name]
-        chosen = {
-            parameter: (
-                trial.suggest_int(parameter, 0, len(choices) - 1)
-                if family.is_ordered(parameter)
-                else trial.suggest_categorical(parameter, choices)
-            )
-            for parameter, choices in family.choices().items()
-        }
-        point = Point(name, family.recipe(chosen))
-        if point not in known:
-            return point
-        study.tell(trial, state=TrialState.FAIL)
-    return None
+    study.sampler = TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS)
+    trial = study.ask()
+    name = trial.suggest_categorical(CANDIDATE, tuple(space.families))
+    family = space.families[name]
+    chosen = {
+        parameter: (
+            trial.suggest_int(parameter, 0, len(choices) - 1)
+            if family.is_ordered(parameter)
+            else trial.suggest_categorical(parameter, choices)
+        )
+        for parameter, choices in family.choices().items()
+    }
+    return Point(name, family.recipe(chosen))
 
 
-def _untried(space: Space, known: set[Point], number: int, seed: int) -> Point | None:
-    left = [point for point in space.points() if point not in known]
-    return (
-        left[int(np.random.default_rng(_seed(seed, number, REDRAWS)).integers(len(left)))] if left else None
-    )
+def _nearest_untried(space: Space, known: set[Point], wanted: Point) -> Point | None:
+    """What was wanted, or the nearest to it: in a finite space the sampler soon wants what is known."""
+    if wanted not in known:
+        return wanted
+    left = (point for point in space.points() if point not in known)
+    return min(left, key=lambda point: space.distance(wanted, point), default=None)
 
 
-def _seed(seed: int, number: int, draw: int) -> int:
+def _seed(seed: int, number: int) -> int:
     """Of 32 bits, unrelated from trial to trial."""
-    return int.from_bytes(hashlib.sha256(f"{seed}:{number}:{draw}".encode()).digest()[:4], "big")
+    return int.from_bytes(hashlib.sha256(f"{seed}:{number}".encode()).digest()[:4], "big")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -43,7 +44,7 @@ class Family:
     @property
     def size(self) -> int:
         """How many recipes there are."""
-        return sum(1 for _ in self.recipes())
+        return math.prod(map(len, self.choices().values()))
 
     def choices(self) -> dict[str, tuple[Any, ...]]:
         """By parameter what it may be; operators in float as a place on the ladder."""
@@ -102,6 +103,16 @@ class Space:
         for name, family in self.families.items():
             for recipe in family.recipes():
                 yield Point(name, recipe)
+
+    def distance(self, one: Point, other: Point) -> float:
+        """How different two points are: 1 for each choice, half of that for a step on the ladder."""
+        if one.family != other.family:
+            return math.inf
+        family = self.families[one.family]
+        ours, theirs = family.chosen(one.recipe), family.chosen(other.recipe)
+        steps: float = sum(abs(ours[name] - theirs[name]) for name in ours if family.is_ordered(name))
+        others: float = sum(ours[name] != theirs[name] for name in ours if not family.is_ordered(name))
+        return others + steps / 2
 
     def candidate(self, point: Point) -> Candidate:
         """What is built of a point."""
