@@ -110,13 +110,14 @@ class Laboratory:
         except EngineError:
             return None
         parity = quality.parity
-        if parity.lost:
+        loss = parity.relative_difference or 1.0 - (parity.label_agreement or 1.0)
+        if parity.lost or not np.isfinite(loss):
             return None
         limit = gates.budget.max_size_kb
         size_bytes = len(artifact.content)
         verdicts = (quality.parity_verdict, quality.accuracy_verdict)
         return Worth(
-            loss=parity.relative_difference or 1.0 - (parity.label_agreement or 1.0),
+            loss=loss,
             size_bytes=size_bytes,
             float_macs=0,
             quality_excess=max(map(_excess, verdicts)),

@@ -26,7 +26,8 @@ from edgeml.pack import with_verdicts
 from edgeml.search.evaluate import Laboratory
 from edgeml.search.explore import explore
 from edgeml.search.journal import Tried
-from edgeml.search.summary import Limits
+from edgeml.search.summary import Limits, search_lines
+from edgeml.tune import tune
 from edgeml_runtime.codec import decode
 from edgeml_runtime.errors import InputError, MissingDependencyError, UnknownNameError
 from edgeml_runtime.manifest import Budget
@@ -232,6 +233,7 @@ def test_a_journal_of_another_budget_is_refused(job, whole, tmp_path):
 def test_a_model_without_recipes_has_nothing_to_search(tmp_path):
     _, search = searched(job_of(schemes=("float32",)), tmp_path / "search.log")
     assert (search.trials, search.ended_by, search.journal) == (0, "exhausted", None)
+    assert next(search_lines(search)) == "search: no candidate has recipes to try"
 
 
 def compiled(search, tmp_path, **options):
@@ -325,6 +327,23 @@ def test_ctrl_c_on_the_command_line_ends_with_the_best_and_a_bundle(tmp_path):
     assert document["search"]["ended_by"] == "interrupt"
     assert 3 <= document["search"]["trials"] < document["search"]["recipes"]
     assert (tmp_path / "a.edgeml").exists()
+
+
+def test_on_this_machine_what_is_chosen_is_tuned(tmp_path, monkeypatch):
+    monkeypatch.setattr("edgeml.pipeline.tune_bundle", functools.partial(tune, seconds=0.5))
+    model, x, y = digits()
+    result = edgeml.compile(
+        model,
+        device="host",
+        data=edgeml.Data(x, y),
+        formats=["onnx"],
+        schemes=["int8-static"],
+        search="full",
+        trials=3,
+        journal=tmp_path / "search.log",
+    )
+    assert result.search.untuned is None
+    assert {"graph_optimization", "memory_arena"} <= {option.option for option in result.tuned.tried}
 
 
 @pytest.mark.parametrize(
