@@ -118,7 +118,11 @@ def prepare(
     return job, covered
 
 
-def attempt(job: Job, candidate: Candidate, report: Progress) -> tuple[Outcome, ...]:
+def _silent(_what: str, _done: int, _total: int) -> None:
+    pass
+
+
+def attempt(job: Job, candidate: Candidate, report: Progress = _silent) -> tuple[Outcome, ...]:
     """A candidate built and proven, and the best recipe too where its integers miss the budget."""
     provenance = job.provenance(candidate)
     outcome = prove(build(candidate, job.gates.model, job.plan, job.calibration), job.gates, provenance)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from edgeml.coverage import Coverage
 from edgeml.data import Split
 from edgeml.devices import DeviceProfile, is_host, load_device
 from edgeml.isa_gate import verification_targets, verify_winners
-from edgeml.job import Progress, attempt, prepare
+from edgeml.job import Progress, prepare
 from edgeml.judge import Outcome, measured
 from edgeml.pack import with_verdicts
 from edgeml.plan import LeftOut, check_names
@@ -23,6 +24,7 @@ from edgeml.search.explore import explore
 from edgeml.search.summary import Limits, Search, check_limits
 from edgeml.tune import Tuned, tuned_content
 from edgeml.tune import tune as tune_bundle
+from edgeml.workers import ATTEMPTS, work_through
 from edgeml_converters.model import Data, TrainedModel
 from edgeml_runtime.errors import InputError, MissingDependencyError, NothingFitsError, UnknownNameError
 from edgeml_runtime.files import write_atomically
@@ -48,6 +50,7 @@ class Result:
     run_off: RunOff | None = None
     tuned: Tuned | None = None
     search: Search | None = None
+    remarks: tuple[str, ...] = ()  # on what was not done as it was asked for
 
     @property
     def chosen(self) -> Outcome | None:
@@ -108,6 +111,7 @@ def compile(
     trials: int | None = None,
     search_seconds: float | None = None,
     journal: str | Path | None = None,
+    executor: Executor | None = None,
     progress: Progress | None = None,
     announce: Callable[[Coverage], None] | None = None,
 ) -> Result:
@@ -122,8 +126,9 @@ def compile(
     this machine. search: "fast" judges the plan's candidates; "full" then searches their recipes until so
     many trials or seconds are spent (200 trials if neither is given), remembers them in `journal` (by default
     in the user's cache), judges the best, and tunes what is chosen where the device is this machine; Ctrl-C
-    ends the trials and keeps what they found. announce: called with what every step and format is taken for,
-    before anything is built.
+    ends the trials and keeps what they found. executor: where candidates are built and judged, in this
+    process without one; what they cost is always measured in this one. announce: called with what every step
+    and format is taken for, before anything is built.
 
     Raises the errors of `edgeml_runtime.errors`; a candidate that cannot be built, or that does not fit, is
     not an error but an Outcome.
@@ -159,11 +164,9 @@ def compile(
         report=report,
         announce=announce,
     )
-    candidates = job.plan.candidates
-    proven: list[Outcome] = []
-    for number, candidate in enumerate(candidates):
-        report(f"building and judging {candidate.name}", number, len(candidates))
-        proven += attempt(job, candidate, report)
+    tasks = [(job, candidate) for candidate in job.plan.candidates]
+    attempts, remarks = work_through(ATTEMPTS, tasks, executor, report)
+    proven = [outcome for found in attempts for outcome in found]
     searched = None
     if limits is not None:
         more, searched = explore(job, proven, objective, limits, journal, report)
@@ -194,6 +197,7 @@ def compile(
         run_off=found,
         tuned=_tuned(choice, report) if tune or (limits is not None and is_host(profile)) else None,
         search=searched,
+        remarks=remarks,
     )
 
 
