@@ -18,7 +18,6 @@ from edgeml.pack import bundle_of
 from edgeml.plan import Candidate
 from edgeml.quality import Gates, quality_of
 from edgeml.reference import consult
-from edgeml.search.space import Point, Space
 from edgeml.sensitivity import MAX_ROWS, Bench, Effect
 from edgeml_converters.model import Artifact, Data, take_rows
 from edgeml_converters.recipe import Quantizer
@@ -78,20 +77,24 @@ class Laboratory:
         made = self.quantizer(candidate).artifact(candidate.recipe)
         return with_float_edges(made) if self.gates.device.kind == "linux" else made
 
-    def worth(self, space: Space, point: Point) -> Worth | None:
+    def macs(self, candidate: Candidate) -> dict[str, int]:
+        """Multiply-adds of one row, by operator."""
+        return {operator.name: operator.macs for operator in self.quantizer(candidate).operators}
+
+    def worth(self, candidate: Candidate) -> Worth | None:
         """None where the recipe gives no file, or one that does not run or loses values."""
-        candidate = space.candidate(point)
         try:
             artifact = self.artifact(candidate)
         except ConversionError:
             return None
         digest = hashlib.sha256(artifact.content).hexdigest()
-        macs = space.families[point.family].macs
-        float_macs = sum(macs.get(name, 0) for name in point.recipe.in_float)
         if digest not in self.known:
             self.known[digest] = self._tried(artifact, digest)
         found = self.known[digest]
-        return None if found is None else replace(found, float_macs=float_macs)
+        if found is None:
+            return None
+        macs = self.macs(candidate)
+        return replace(found, float_macs=sum(macs[name] for name in candidate.recipe.in_float))
 
     def _tried(self, artifact: Artifact, digest: str) -> Worth | None:
         gates = self.gates
@@ -153,8 +156,33 @@ class Laboratory:
         return tuple(effect.operator.name for effect in harmful)
 
 
+_at_hand: list[Laboratory] = []  # that of the latest job: to calibrate takes longer than to try a recipe
+
+
 def laboratory(job: Job) -> Laboratory:
-    """Where recipes of the job are tried: the judges' gates, on the calibration rows."""
+    """Where recipes of the job are tried in this process, until `leave_laboratory`."""
+    if not _at_hand or _at_hand[0].job is not job:
+        _at_hand[:] = [_laboratory(job)]
+    return _at_hand[0]
+
+
+def leave_laboratory() -> None:
+    """The job's model and rows are not held any longer."""
+    _at_hand.clear()
+
+
+def worth_of(job: Job, candidate: Candidate) -> Worth | None:
+    """What a recipe gives; None where it gives nothing that runs."""
+    return laboratory(job).worth(candidate)
+
+
+def error_alone_of(job: Job, task: tuple[Candidate, str]) -> float | None:
+    """The answers' relative error where that operator alone is in integers; None where that gives no file."""
+    return laboratory(job).error_alone(*task)
+
+
+def _laboratory(job: Job) -> Laboratory:
+    """With the judges' gates, on the calibration rows."""
     gates, rows = job.gates, job.split.calibration
     golden = Data(take_rows(rows.x, np.arange(min(2, len(rows)))))
     own = replace(gates, rows=rows, golden=golden, reference=consult(gates.model, rows), boundaries=None)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from edgeml.build import Trial
 from edgeml.devices import is_host
@@ -18,7 +18,7 @@ from edgeml.job import Job, Progress
 from edgeml.judge import Outcome, prove
 from edgeml.plan import Candidate
 from edgeml.refining import recipe_provenance
-from edgeml.search.evaluate import Laboratory, laboratory
+from edgeml.search.evaluate import Laboratory, Worth, error_alone_of, laboratory, leave_laboratory, worth_of
 from edgeml.search.front import best_of, front_of, to_judge
 from edgeml.search.journal import Journal, Tried, journal_path, open_journal
 from edgeml.search.propose import BATCH, propose
@@ -27,6 +27,8 @@ from edgeml.search.summary import EndedBy, Limits, OnFront, Search, duration
 from edgeml_runtime.codec import encode
 from edgeml_runtime.errors import ConversionError, InputError
 
+Task = TypeVar("Task")
+Found = TypeVar("Found")
 VERSION = 1  # of the space and of how trials are proposed: another one repeats nothing of this
 
 
@@ -44,34 +46,19 @@ def explore(
     found. Raises InputError where the journal cannot be used.
     """
     started = time.monotonic()
-    untuned = _untuned(job)
     candidates = [c for c in job.plan.candidates if c.scheme == "int8-static"]
     if not isinstance(job.calibration, Mapping) or not candidates:
-        return [], Search(0, 0, 0, 0, 0.0, "exhausted", None, untuned)
+        return [], Search(0, 0, 0, 0, 0.0, "exhausted", None, _untuned(job))
     facts = identity(job)
     path = journal_path(facts) if journal is None else Path(journal)
-    with open_journal(path, facts) as opened:
-        search = _Search(job, laboratory(job), opened, objective, limits, started, report)
-        with _stoppable():
-            ended_by = search.run(candidates, outcomes)
-    tried = search.counted()
-    front = front_of(tried)
-    found = Search(
-        trials=len(tried),
-        known=search.known,
-        recipes=len(search.space),
-        artifacts=len({t.worth.digest for t in tried if t.worth is not None}),
-        seconds=time.monotonic() - started,
-        ended_by=ended_by,
-        journal=str(path),
-        untuned=untuned,
-        front=tuple(
-            OnFront(search.space.candidate(t.point).name, t.number, t.worth)
-            for t in front
-            if t.worth is not None
-        ),
-    )
-    return list(search.proven(front, outcomes)), found
+    try:
+        with open_journal(path, facts) as opened:
+            search = _Search(job, laboratory(job), opened, objective, limits, started, report)
+            with _stoppable():
+                ended_by = search.run(candidates, outcomes)
+        return list(search.proven(outcomes)), search.summary(ended_by)
+    finally:
+        leave_laboratory()
 
 
 def identity(job: Job) -> dict[str, Any]:
@@ -110,6 +97,7 @@ class _Search:
     report: Progress
     space: Space = field(default_factory=lambda: Space({}))
     known: int = 0
+    seconds: float = 0.0
 
     def run(self, candidates: Sequence[Candidate], outcomes: Sequence[Outcome]) -> EndedBy:
         """Batch after batch; what the journal holds is not tried again."""
@@ -123,18 +111,40 @@ class _Search:
             return "time"
         except KeyboardInterrupt:
             return "interrupt"
+        finally:
+            self.seconds = time.monotonic() - self.started
         return "exhausted" if self._most() == len(self.space) else "trials"
+
+    def summary(self, ended_by: EndedBy) -> Search:
+        """Of the trials within the limit."""
+        tried = self.counted()
+        return Search(
+            trials=len(tried),
+            known=self.known,
+            recipes=len(self.space),
+            artifacts=len({t.worth.digest for t in tried if t.worth is not None}),
+            seconds=self.seconds,
+            ended_by=ended_by,
+            journal=str(self.journal.path),
+            untuned=_untuned(self.job),
+            front=tuple(
+                OnFront(self.space.candidate(t.point).name, t.number, t.worth)
+                for t in front_of(tried)
+                if t.worth is not None
+            ),
+        )
 
     def counted(self) -> list[Tried]:
         """The trials within the limit: a longer search's journal gives a shorter one's result."""
         found, most = self.journal.tried, self._most()
         return [found[number] for number in sorted(found) if number < most]
 
-    def proven(self, front: Sequence[Tried], outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
+    def proven(self, outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
         """The front on the judging rows, without what the plan's outcomes are already."""
         names = {o.candidate.name for o in outcomes}
         contents = {o.artifact.content for o in outcomes if o.artifact is not None}
-        chosen = [t for t in to_judge(front) if self.space.candidate(t.point).name not in names]
+        front = to_judge(front_of(self.counted()))
+        chosen = [t for t in front if self.space.candidate(t.point).name not in names]
         for number, trial in enumerate(chosen):
             candidate = self.space.candidate(trial.point)
             self.report(f"judging {candidate.name}", number, len(chosen))
@@ -160,7 +170,7 @@ class _Search:
             name = _family_name(candidate)
             own = [o for o in outcomes if _family_name(o.candidate) == name]
             ranked = self._ranked(candidate, name, own) if "in_float" in quantizer.varies else ()
-            macs = {operator.name: operator.macs for operator in quantizer.operators}
+            macs = self.laboratory.macs(candidate)
             ladder = ladder_of(ranked, [o.candidate.recipe.in_float for o in own], macs)
             yield name, Family(candidate, quantizer.varies, ladder, macs)
 
@@ -171,11 +181,15 @@ class _Search:
             if outcome.refinement is not None:
                 errors |= {effect.operator.name: effect.alone for effect in outcome.refinement.effects}
         missing = self.laboratory.without_error(candidate, errors)
-        for number, operator in enumerate(missing):
-            self._check_time()
+
+        def known(number: int, error: float | None) -> None:
+            errors[missing[number]] = error
+            self.journal.add_error_alone(name, missing[number], error)
+
+        def show(number: int) -> None:
             self.report(f"search: what each operator of {name} does", number, len(missing))
-            errors[operator] = self.laboratory.error_alone(candidate, operator)
-            self.journal.add_error_alone(name, operator, errors[operator])
+
+        self._do(error_alone_of, [(candidate, operator) for operator in missing], show, known)
         return self.laboratory.ranked(candidate, errors)
 
     def _check_journal(self) -> None:
@@ -188,25 +202,40 @@ class _Search:
                 )
 
     def _batches(self, first: Sequence[Point]) -> None:
-        tried, ran, began = self.journal.tried, 0, time.monotonic()
-        for start in range(0, self._most(), BATCH):
-            numbers = range(start, min(start + BATCH, self._most()))
+        tried, most = self.journal.tried, self._most()
+        ran, began = 0, time.monotonic()
+
+        def show(_number: int) -> None:
+            self._show(ran, began)
+
+        for start in range(0, most, BATCH):
+            numbers = range(start, min(start + BATCH, most))
             if all(number in tried for number in numbers):
                 continue
             before = {number: trial for number, trial in tried.items() if number < start}
-            points = propose(self.space, first, before, numbers, self.job.seed)
-            for number, point in zip(numbers, points, strict=True):
-                if number not in tried:
-                    self._check_time()
-                    self._show(ran, began)
-                    self._try(number, point)
-                    ran += 1
+            proposed = zip(numbers, propose(self.space, first, before, numbers, self.job.seed), strict=True)
+            new = [(number, point) for number, point in proposed if number not in tried]
 
-    def _try(self, number: int, point: Point) -> None:
-        began = time.monotonic()
-        worth = self.laboratory.worth(self.space, point)
-        seconds = round(time.monotonic() - began, 4)
-        self.journal.add(self.space, Tried(number, point.family, point.recipe, worth, seconds))
+            def known(place: int, worth: Worth | None, new: Sequence[tuple[int, Point]] = new) -> None:
+                nonlocal ran
+                number, point = new[place]
+                self.journal.add(self.space, Tried(number, point.family, point.recipe, worth))
+                ran += 1
+
+            self._do(worth_of, [self.space.candidate(point) for _, point in new], show, known)
+
+    def _do(
+        self,
+        do: Callable[[Job, Task], Found],
+        tasks: Sequence[Task],
+        show: Callable[[int], None],
+        known: Callable[[int, Found], None],
+    ) -> None:
+        """Tasks of the job; each result is told as soon as it is there."""
+        for number, task in enumerate(tasks):
+            self._check_time()
+            show(number)
+            known(number, do(self.job, task))
 
     def _check_time(self) -> None:
         if self.limits.seconds is not None and time.monotonic() - self.started > self.limits.seconds:

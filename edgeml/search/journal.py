@@ -37,7 +37,6 @@ class Tried:
     family: str
     recipe: Recipe
     worth: Worth | None
-    seconds: float
 
     @property
     def point(self) -> Point:

@@ -21,15 +21,14 @@ CANDIDATE = Candidate("onnx", "int8-static", ("sklearn-to-onnx", "onnx-to-onnx")
 VARIES = frozenset({"calibrator", "corrected_bias", "in_float"})
 SPACE = Space({"onnx/int8-static": Family(CANDIDATE, VARIES, ((), ("2 Gemm",)), {"2 Gemm": 100})})
 TRIED = [
-    Tried(0, "onnx/int8-static", Recipe(), Worth(0.3, 100, 0, 0.0, -0.5, "d0"), 0.1),
+    Tried(0, "onnx/int8-static", Recipe(), Worth(0.3, 100, 0, 0.0, -0.5, "d0")),
     Tried(
         1,
         "onnx/int8-static",
         Recipe("entropy", in_float=("2 Gemm",)),
         Worth(1 / 3, 120, 100, 0.5, 0.0, "d1"),
-        0.2,
     ),
-    Tried(2, "onnx/int8-static", Recipe("percentile"), None, 0.3),
+    Tried(2, "onnx/int8-static", Recipe("percentile"), None),
 ]
 
 
@@ -90,7 +89,7 @@ def test_a_lock_file_that_optuna_left_blocks_nobody(path):
     written(path)
     path.with_name(f"{path.name}.lock").symlink_to(path)
     with open_journal(path, IDENTITY) as journal:
-        journal.add(SPACE, Tried(3, "onnx/int8-static", Recipe(corrected_bias=True), None, 0.1))
+        journal.add(SPACE, Tried(3, "onnx/int8-static", Recipe(corrected_bias=True), None))
 
 
 HOLD = """

@@ -56,7 +56,7 @@ def run(space, first, count, seed, tried=None):
         before = {number: trial for number, trial in tried.items() if number < start}
         for number, point in zip(numbers, propose(space, first, before, numbers, seed), strict=True):
             if number not in tried:
-                tried[number] = Tried(number, point.family, point.recipe, invented(space, point), 0.1)
+                tried[number] = Tried(number, point.family, point.recipe, invented(space, point))
     return tried
 
 
@@ -138,13 +138,13 @@ def test_the_sampler_finds_the_good_corner_sooner_than_chance():
     for start in range(0, 32, BATCH):
         numbers = range(start, start + BATCH)
         for number, point in zip(numbers, propose(wide, [], tried, numbers, 0), strict=True):
-            tried[number] = Tried(number, point.family, point.recipe, good(point), 0.1)
+            tried[number] = Tried(number, point.family, point.recipe, good(point))
     later = [trial.recipe for number, trial in tried.items() if number >= 16]
     assert sum(recipe.corrected_bias and recipe.calibrator == "entropy" for recipe in later) > 16 / 6
 
 
 def trials(*worths, name="onnx/int8-static"):
-    return [Tried(n, name, Recipe(in_float=("x",) * n), found, 0.0) for n, found in enumerate(worths)]
+    return [Tried(n, name, Recipe(in_float=("x",) * n), found) for n, found in enumerate(worths)]
 
 
 def test_the_front_is_of_each_candidate_by_itself():
