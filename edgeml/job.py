@@ -118,12 +118,13 @@ def prepare(
     return job, covered
 
 
-def _silent(_what: str, _done: int, _total: int) -> None:
-    pass
+def attempt(job: Job, candidate: Candidate, report: Progress | None = None) -> tuple[Outcome, ...]:
+    """A candidate built and proven, and the best recipe too where its integers miss the budget.
 
-
-def attempt(job: Job, candidate: Candidate, report: Progress = _silent) -> tuple[Outcome, ...]:
-    """A candidate built and proven, and the best recipe too where its integers miss the budget."""
+    report: None in a worker, where nothing is timed either: beside other work it would be no measurement.
+    """
+    timed = report is not None
+    report = report or (lambda _what, _done, _total: None)
     provenance = job.provenance(candidate)
     outcome = prove(build(candidate, job.gates.model, job.plan, job.calibration), job.gates, provenance)
     if outcome.disagrees and candidate.scheme == "float32":
@@ -131,7 +132,8 @@ def attempt(job: Job, candidate: Candidate, report: Progress = _silent) -> tuple
         outcome = replace(outcome, minimal_case=minimal_case(job.gates.model, outcome, job.gates))
     if not isinstance(job.calibration, dict) or not needs_refining(outcome):
         return (outcome,)
-    better = refined(outcome, job.plan, job.calibration, job.split.calibration, job.gates, provenance, report)
+    rows = job.split.calibration
+    better = refined(outcome, job.plan, job.calibration, rows, job.gates, provenance, report, timed=timed)
     return (outcome,) if better is None else (outcome, better)
 
 

@@ -41,10 +41,13 @@ def refined(
     gates: Gates,
     provenance: Provenance,
     report: Progress,
+    *,
+    timed: bool = True,
 ) -> Outcome | None:
     """The outcome of the best recipe; None where no other recipe gives a file.
 
-    calibration, rows: the calibration rows as the converter takes them and as the model does.
+    calibration, rows: the calibration rows as the converter takes them and as the model does. timed: see
+    `Bench`.
     """
     candidate = outcome.candidate
     *inner, last = candidate.route
@@ -52,7 +55,7 @@ def refined(
     if quantizer_of is None:
         return None
     seen = rows.take(np.arange(min(MAX_ROWS, len(rows))))
-    bench = Bench(gates.model, seen, consult(gates.model, seen), provenance)
+    bench = Bench(gates.model, seen, consult(gates.model, seen), provenance, timed)
 
     def progress(what: str, done: int, total: int) -> None:
         report(f"{candidate.name}: {what}", done, total)

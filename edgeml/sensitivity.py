@@ -31,7 +31,7 @@ class Effect:
 
     alone: the answers' relative error where it alone computes in integers. returned: the same where it alone
     computes in float; None where that gives no file that runs. slower: the share of a call's time that it
-    adds in float, on this host.
+    adds in float, on this host; None where nothing was timed.
     """
 
     operator: QuantizedOperator
@@ -42,12 +42,16 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Where recipes are tried: the model, rows that do not judge, what the original says of them."""
+    """Where recipes are tried: the model, rows that do not judge, what the original says of them.
+
+    timed: whether calls are timed, which beside other work would be no measurement.
+    """
 
     model: TrainedModel
     rows: Data
     reference: Reference
     provenance: Provenance
+    timed: bool = True
     made: dict[Recipe, Artifact | None] = field(default_factory=dict, repr=False)
 
     def artifact(self, quantizer: Quantizer, recipe: Recipe) -> Artifact | None:
@@ -98,7 +102,7 @@ def measure_effects(
         operator for operator in quantizer.operators if operator.name not in recipe.in_float
     ]
     whole = bench.artifact(quantizer, recipe)
-    baseline = None if whole is None else bench.latency_ms(whole)
+    baseline = bench.latency_ms(whole) if bench.timed and whole is not None else None
     names = [operator.name for operator in operators]
     effects = []
     for number, operator in enumerate(operators):

@@ -1,79 +1,74 @@
 """Workers: the tasks of jobs in this process or in others, with the same results in the same order.
 
-A job is sent in one piece and kept by the process that opened it. Whatever process works, it does one task
-at a time: converters patch their frameworks while they trace. A worker that dies costs a retry: what it had
-goes on in a process of our own, one task at a time, so that a task that kills its worker is known.
+    tasks --in flight--> answers
+             | worker lost: each suspect again, alone --lost again--> what stands for a lost one
+             | executor lost: the rest in a process of our own
+             | cannot cross: in this process, in the end
+
+A lost worker costs a retry, never the run.
 """
 
 from __future__ import annotations
 
-import hashlib
-import multiprocessing
-import pickle
-import signal
 import tempfile
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import (
+    FIRST_COMPLETED,
     BrokenExecutor,
     CancelledError,
     Executor,
     Future,
     ProcessPoolExecutor,
     ThreadPoolExecutor,
+    wait,
 )
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from edgeml.crossing import Answer, UncrossableError, packed, serve
+from edgeml.dask_cluster import client_of, has_workers, is_killed_worker, keep
 from edgeml.job import Job, Progress, attempt
 from edgeml.judge import Outcome
+from edgeml.local_pool import LocalPool, NoProcessError
 from edgeml.plan import Candidate
-from edgeml_runtime.errors import ConversionError, InputError
+from edgeml_runtime.errors import EngineFailedError
 
 Task = TypeVar("Task")
 Found = TypeVar("Found")
-LAUNCHES = 2  # of a task alone, before it is given up
+ALONE = 2  # times that a suspect is tried by itself
+PATIENCE_SECONDS = 60.0  # without any worker
+_POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Work(Generic[Task, Found]):
     """What is done with every task of a job.
 
-    do: a function of a module, so that other processes find it. lost: what stands for a task that killed
-    every worker it was given to. name: of a job's task, for people.
+    do: a function of a module, so that other processes find it; nothing that is timed beside other work is a
+    measurement. lost: what stands for a task that kept losing its workers. name: of a job's task, for people.
+    here: the same in this process, with nothing beside it and somebody to report to.
     """
 
     do: Callable[[Job, Task], Found]
     lost: Callable[[Task], Found]
     name: Callable[[Job, Task], str]
+    here: Callable[[Job, Task, Progress], Found] | None = None
 
 
-def _lost(candidate: Candidate) -> tuple[Outcome, ...]:
-    died = f"{candidate.name}: its worker died {LAUNCHES} times: killed for memory, or a crash in native code"
-    return (Outcome(candidate, "failed", error=ConversionError(f"{died}; leave its format or scheme out")),)
+def _lost_attempt(candidate: Candidate) -> tuple[Outcome, ...]:
+    error = EngineFailedError(
+        f"{candidate.name}: the process that built and judged it died, {ALONE} times with nothing beside it "
+        "(out of memory, or a crash in a converter or an engine); give workers more memory, or leave this "
+        "format or scheme out"
+    )
+    return (Outcome(candidate, "failed", error=error),)
 
 
-ATTEMPTS: Work[Candidate, tuple[Outcome, ...]] = Work(attempt, _lost, lambda _job, candidate: candidate.name)
-
-
-@contextmanager
-def local_pool(jobs: int) -> Iterator[Executor | None]:
-    """Processes of this machine; None, which is this process itself, for one.
-
-    Raises InputError for fewer than one.
-    """
-    if jobs < 1:
-        raise InputError(f"jobs must be 1 or more, got {jobs}")
-    if jobs == 1:
-        yield None
-        return
-    pool = _pool(jobs)
-    try:
-        yield pool
-    finally:
-        _end(pool)
+ATTEMPTS: Work[Candidate, tuple[Outcome, ...]] = Work(
+    attempt, _lost_attempt, lambda _job, candidate: f"building and judging {candidate.name}", attempt
+)
 
 
 def work_through(
@@ -84,182 +79,238 @@ def work_through(
 ) -> tuple[list[Found], tuple[str, ...]]:
     """Results in the order of the tasks, and remarks on what was not done where it was meant to be.
 
-    executor: None does all in this process. Raises what a task raises; KeyboardInterrupt after what waits was
-    cancelled.
+    Raises what a task raises, KeyboardInterrupt after the pending tasks were cancelled.
     """
-    with tempfile.TemporaryDirectory(prefix="edgeml-") as folder:
-        through = _Through(work, tasks, report, Path(folder))
-        if executor is not None:
-            through.send(executor)
-            through.retry()
-        through.finish_here()
-        return [through.results[number] for number in range(len(tasks))], tuple(through.remarks)
+    running: _Run[Task, Found]
+    if executor is None:
+        running = _Run(work, tasks, report, here=list(range(len(tasks))))
+        running.finish_here()
+    else:
+        with tempfile.TemporaryDirectory(prefix="edgeml-") as folder:
+            running = _Run(work, tasks, report, _Shipping(executor, Path(folder)))
+            running.run()
+    return [running.results[number] for number in range(len(tasks))], tuple(running.remarks)
 
 
 @dataclass(slots=True)
-class _Through(Generic[Task, Found]):
-    """How far the tasks are, by their number."""
+class _Shipping:
+    """An executor, and the jobs that were sent to its workers."""
+
+    executor: Executor
+    folder: Path
+    sent: dict[int, tuple[str, Any, Any] | str] = field(default_factory=dict)
+
+    def submit(self, work: Work[Task, Found], job: Job, task: Task) -> Future[Answer] | str:
+        """Why the job cannot be sent, where it cannot; raises BrokenExecutor or RuntimeError."""
+        if id(job) not in self.sent:
+            self.sent[id(job)] = self._send(job)
+        sent = self.sent[id(job)]
+        return sent if isinstance(sent, str) else self.executor.submit(serve, *sent, work.do, task)
+
+    def _send(self, job: Job) -> tuple[str, Any, Any] | str:
+        """What `serve` takes for the job."""
+        if isinstance(self.executor, ThreadPoolExecutor):
+            return "", {}, job
+        try:
+            parcel = packed(job)
+        except UncrossableError as error:
+            return str(error)
+        client = client_of(self.executor)
+        if client is not None:
+            return parcel.digest, parcel.versions, keep(client, parcel.content)
+        if isinstance(self.executor, (LocalPool, ProcessPoolExecutor)):
+            path = self.folder / parcel.digest
+            path.write_bytes(parcel.content)
+            return parcel.digest, parcel.versions, str(path)
+        return parcel.digest, parcel.versions, parcel.content
+
+    @property
+    def at_once(self) -> int | None:
+        """How many tasks may be in flight: of those beside one that breaks a pool, each is a suspect."""
+        return self.executor.processes if isinstance(self.executor, LocalPool) else None
+
+    def is_deserted(self) -> bool:
+        """Whether this is a cluster without a worker."""
+        client = client_of(self.executor)
+        return client is not None and not has_workers(client)
+
+
+@dataclass(slots=True)
+class _Run(Generic[Task, Found]):
+    """The state of one `work_through`; tasks go by their numbers."""
 
     work: Work[Task, Found]
     tasks: Sequence[tuple[Job, Task]]
     report: Progress
-    folder: Path
+    shipping: _Shipping | None = None
     results: dict[int, Found] = field(default_factory=dict)
-    lost: list[int] = field(default_factory=list)  # whose worker died
+    waiting: deque[int] = field(default_factory=deque)
+    flying: dict[Future[Answer], int] = field(default_factory=dict)
+    suspects: set[int] = field(default_factory=set)
+    here: list[int] = field(default_factory=list)
     remarks: dict[str, None] = field(default_factory=dict)
-    files: dict[int, Path | None] = field(default_factory=dict)  # by a job's id; None where it cannot be sent
+    own: LocalPool | None = None  # in place of an executor that was lost
 
-    def send(self, executor: Executor) -> None:
-        """All to the executor; what comes of it."""
-        contents: dict[Path, Any] = {}
-        futures: dict[int, Future[Any]] = {}
-        for number, (job, task) in enumerate(self.tasks):
-            file = self._file(job)
-            if file is None:
-                continue
-            if file not in contents:
-                contents[file] = _content(file, executor)
-            try:
-                futures[number] = executor.submit(_open_and_do, file.stem, contents[file], self.work.do, task)
-            except (BrokenExecutor, RuntimeError):  # it broke over an earlier task, or was shut down
-                self.lost.append(number)
+    def run(self) -> None:
+        """Everything, wherever it can be done."""
         try:
-            for number, future in futures.items():
-                self._take(number, future)
+            self.waiting.extend(range(len(self.tasks)))
+            while self.waiting or self.flying or self.suspects:
+                self._launch()
+                if self.flying:
+                    self._show(min(self.flying.values()))
+                    self._land()
+                if self.suspects and not self.flying:
+                    self._try_suspects()
+            self.finish_here()
         except BaseException:
-            for future in futures.values():
+            for future in self.flying:
                 future.cancel()
+            if self.shipping is not None and isinstance(self.shipping.executor, LocalPool):
+                self.shipping.executor.renew()
             raise
-
-    def retry(self) -> None:
-        """What died with its worker, in a process of our own, one after the other."""
-        if not self.lost:
-            return
-        self.remarks["a worker died: what it had was done again in a process of this machine"] = None
-        pool = _pool(1)
-        try:
-            for number in sorted(self.lost):
-                job, task = self.tasks[number]
-                file = self._file(job)
-                if file is None:
-                    continue
-                for _ in range(LAUNCHES):
-                    future = pool.submit(_open_and_do, file.stem, file, self.work.do, task)
-                    self.lost = []
-                    self._take(number, future)
-                    if not self.lost:
-                        break
-                    _end(pool)
-                    pool = _pool(1)
-                else:
-                    self.results[number] = self.work.lost(task)
         finally:
-            _end(pool)
+            if self.own is not None:
+                self.own.shutdown()
 
     def finish_here(self) -> None:
-        """What nobody else has done."""
-        for number, (job, task) in enumerate(self.tasks):
-            if number not in self.results:
-                self._tell(number)
-                self.results[number] = self.work.do(job, task)
+        """In this process, in turn."""
+        for number in sorted(self.here):
+            self._show(number)
+            job, task = self.tasks[number]
+            here = self.work.here
+            self.results[number] = self.work.do(job, task) if here is None else here(job, task, self.report)
 
-    def _take(self, number: int, future: Future[Any]) -> None:
-        self._tell(number)
-        job, _ = self.tasks[number]
+    def _show(self, number: int, remark: str = "") -> None:
+        name = self.work.name(*self.tasks[number])
+        self.report(f"{name}{remark}", len(self.results), len(self.tasks))
+
+    def _launch(self) -> None:
+        while self.waiting and not self.suspects and self.shipping is not None:
+            at_once = self.shipping.at_once
+            if at_once is not None and len(self.flying) >= at_once:
+                return
+            number = self.waiting.popleft()
+            future = self._submit(number)
+            if future is not None:
+                self.flying[future] = number
+
+    def _submit(self, number: int) -> Future[Answer] | None:
+        """None where it waits again or is to be done here."""
+        if self.shipping is None:
+            self.here.append(number)
+            return None
         try:
-            found = future.result()
-        except (BrokenExecutor, CancelledError):
-            self.lost.append(number)
-        except Exception as error:
-            # Dask's KilledWorker, after retries of its own, and what it raises where its scheduler is gone.
-            if not type(error).__module__.startswith("distributed"):
-                raise
-            self.lost.append(number)
-        else:
-            if isinstance(found, _Unopened):
-                self._keep_here(job, found.reason)
-            else:
-                self.results[number] = found
+            sent = self.shipping.submit(self.work, *self.tasks[number])
+        except (BrokenExecutor, RuntimeError) as error:  # broken, or shut down by somebody
+            self.waiting.appendleft(number)
+            self._lose_executor(error)
+            return None
+        if isinstance(sent, Future):
+            return sent
+        self._do_here(number, sent)
+        return None
 
-    def _file(self, job: Job) -> Path | None:
-        """The pickled job, named by its digest."""
-        if id(job) not in self.files:
-            try:
-                content = pickle.dumps(job, protocol=pickle.HIGHEST_PROTOCOL)
-            except Exception as error:  # noqa: BLE001  of a framework's object, of any type
-                self._keep_here(job, f"{type(error).__name__}: {error}")
-            else:
-                file = self.folder / hashlib.sha256(content).hexdigest()
-                file.write_bytes(content)
-                self.files[id(job)] = file
-        return self.files[id(job)]
-
-    def _keep_here(self, job: Job, reason: str) -> None:
-        self.files[id(job)] = None
+    def _do_here(self, number: int, reason: str) -> None:
+        job, _ = self.tasks[number]
         name = job.gates.model.name
-        self.remarks[f"{name} was worked on in this process, since workers cannot take it: {reason}"] = None
+        self.remarks[f"{name} was worked on in this process: it cannot be sent to workers ({reason})"] = None
+        self.here.append(number)
 
-    def _tell(self, number: int) -> None:
-        job, task = self.tasks[number]
-        self.report(f"building and judging {self.work.name(job, task)}", number, len(self.tasks))
+    def _land(self) -> None:
+        for future in self._wait():
+            number = self.flying.pop(future, None)  # none where the executor broke in between
+            if number is not None and not self._take(number, future):
+                self.suspects.add(number)
 
+    def _wait(self) -> set[Future[Answer]]:
+        """What is done first; nothing where the executor was given up."""
+        waited = 0.0
+        while waited < PATIENCE_SECONDS:
+            done, _ = wait(self.flying, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
+            if done:
+                return done
+            deserted = self.shipping is not None and self.shipping.is_deserted()
+            waited = waited + _POLL_SECONDS if deserted else 0.0
+        self._lose_executor(f"it had no worker for {PATIENCE_SECONDS:.0f} s")
+        return set()
 
-def _content(file: Path, executor: Executor) -> Any:
-    """What a worker opens: the file on this machine, elsewhere its bytes, which Dask sends once a worker."""
-    if isinstance(executor, (ProcessPoolExecutor, ThreadPoolExecutor)):
-        return file
-    content = file.read_bytes()
-    if type(executor).__module__.startswith("distributed"):
-        from distributed import default_client
+    def _take(self, number: int, future: Future[Answer]) -> bool:
+        """False where its worker was lost, and maybe by its doing."""
+        try:
+            answer = future.result()
+        except BrokenExecutor as error:
+            self._break(error)
+            return False
+        except CancelledError:  # not by us
+            self.waiting.append(number)
+            self._lose_executor("it cancelled its tasks")
+            return True
+        except Exception as error:  # noqa: BLE001  what an executor raises is its own
+            if is_killed_worker(error):
+                self._remark_loss()
+                return False
+            self._do_here(number, f"{type(error).__name__}: {error}")
+            return True
+        if answer.kind == "unopened":
+            self._do_here(number, answer.reason)
+        else:
+            self.results[number] = answer.result()
+        return True
 
-        return default_client().scatter(content, hash=True)
-    return content
+    def _remark_loss(self) -> None:
+        self.remarks["a worker was lost: what it had was done again"] = None
 
+    def _break(self, error: BrokenExecutor) -> None:
+        """A pool breaks as a whole: what was in flight and is not done is suspect, every one."""
+        flying, self.flying = self.flying, {}
+        for future, number in flying.items():
+            finished = future.done() and not future.cancelled() and future.exception() is None
+            if not (finished and self._take(number, future)):
+                self.suspects.add(number)
+        if self.shipping is not None and isinstance(self.shipping.executor, LocalPool):
+            self._remark_loss()
+            self.shipping.executor.renew()
+        else:
+            self._replace_executor(error)
 
-@dataclass(frozen=True, slots=True)
-class _Unopened:
-    """A worker cannot make a job of what it was sent."""
+    def _lose_executor(self, reason: object) -> None:
+        """Without suspects: what was in flight waits again."""
+        self.waiting.extendleft(sorted(self.flying.values(), reverse=True))
+        for future in self.flying:
+            future.cancel()
+        self.flying.clear()
+        self._replace_executor(reason)
 
-    reason: str
+    def _replace_executor(self, reason: object) -> None:
+        if self.shipping is None:
+            return
+        if isinstance(reason, NoProcessError):
+            self.remarks[f"all was done in this process: {reason}"] = None
+            self.shipping = None
+            return
+        self.remarks[f"the executor was lost ({reason}): the rest was done in a process of this machine"] = (
+            None
+        )
+        self.own = LocalPool(1)
+        self.shipping = _Shipping(self.own, self.shipping.folder)
 
+    def _try_suspects(self) -> None:
+        """Each by itself, so that the culprit and nobody else is blamed."""
+        suspects, self.suspects = sorted(self.suspects), set()
+        for number in suspects:
+            self._show(number, " again: its worker was lost")
+            self._alone(number)
 
-_at_work = threading.Lock()
-_opened: dict[str, Job] = {}  # the latest: one after the other, tasks are of the same job
-
-
-def _open_and_do(
-    digest: str, content: bytes | Path, do: Callable[[Job, Task], Found], task: Task
-) -> Found | _Unopened:
-    """In a worker: the task of a job, which is opened unless it is the one at hand."""
-    with _at_work:
-        if digest not in _opened:
-            held = content.read_bytes() if isinstance(content, Path) else content
-            if hashlib.sha256(held).hexdigest() != digest:
-                return _Unopened("it arrived damaged")
-            try:
-                job = pickle.loads(held)  # noqa: S301  of the process that gave the task
-            except Exception as error:  # noqa: BLE001  of a framework's object, of any type
-                return _Unopened(f"{type(error).__name__}: {error}")
-            _opened.clear()
-            _opened[digest] = job
-        return do(_opened[digest], task)
-
-
-def _pool(processes: int) -> ProcessPoolExecutor:
-    """Fresh processes: a fork of one that has loaded TensorFlow hangs."""
-    return ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=_begin)
-
-
-def _begin() -> None:
-    """Ctrl-C reaches every process of a terminal; the one that gave the work ends the others."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _end(pool: ProcessPoolExecutor) -> None:
-    """Now, whatever a worker is at."""
-    processes = list((pool._processes or {}).values())
-    pool.shutdown(wait=False, cancel_futures=True)
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        process.join()
+    def _alone(self, number: int) -> None:
+        for _ in range(ALONE):
+            future = self._submit(number)
+            if future is None:
+                return
+            self.flying[future] = number
+            if not self._wait():
+                return
+            del self.flying[future]
+            if self._take(number, future):
+                return
+        self.results[number] = self.work.lost(self.tasks[number][1])
