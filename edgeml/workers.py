@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -23,6 +23,7 @@ from concurrent.futures import (
     ThreadPoolExecutor,
     wait,
 )
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -74,31 +75,47 @@ ATTEMPTS: Work[Candidate, tuple[Outcome, ...]] = Work(
 def work_through(
     work: Work[Task, Found],
     tasks: Sequence[tuple[Job, Task]],
-    executor: Executor | None,
+    executor: Executor | Shipping | None,
     report: Progress,
+    done: Callable[[int, Found], None] | None = None,
 ) -> tuple[list[Found], tuple[str, ...]]:
     """Results in the order of the tasks, and remarks on what was not done where it was meant to be.
 
-    Raises what a task raises, KeyboardInterrupt after the pending tasks were cancelled.
+    executor: a Shipping where several calls have tasks of the same jobs. done: told of each result with its
+    place as soon as it is known, in this process, in any order. Raises what a task raises, KeyboardInterrupt
+    after the pending tasks were cancelled.
     """
-    running: _Run[Task, Found]
-    if executor is None:
-        running = _Run(work, tasks, report, here=list(range(len(tasks))))
+    if isinstance(executor, Executor):
+        with shipping(executor) as sent:
+            return work_through(work, tasks, sent, report, done)
+    running = _Run(work, tasks, report, done)
+    if executor is None or executor.lost:
+        running.here.extend(range(len(tasks)))
         running.finish_here()
     else:
-        with tempfile.TemporaryDirectory(prefix="edgeml-") as folder:
-            running = _Run(work, tasks, report, _Shipping(executor, Path(folder)))
-            running.run()
+        running.shipping = executor
+        running.run()
     return [running.results[number] for number in range(len(tasks))], tuple(running.remarks)
 
 
+@contextmanager
+def shipping(executor: Executor | None) -> Iterator[Shipping | None]:
+    """Jobs stay with the executor's workers while this is open; None, which is this process, for None."""
+    if executor is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="edgeml-") as folder:
+        yield Shipping(executor, Path(folder))
+
+
 @dataclass(slots=True)
-class _Shipping:
-    """An executor, and the jobs that were sent to its workers."""
+class Shipping:
+    """An executor, and the jobs that were sent to its workers. lost: no more is sent there."""
 
     executor: Executor
     folder: Path
     sent: dict[int, tuple[str, Any, Any] | str] = field(default_factory=dict)
+    lost: bool = False
 
     def submit(self, work: Work[Task, Found], job: Job, task: Task) -> Future[Answer] | str:
         """Why the job cannot be sent, where it cannot; raises BrokenExecutor or RuntimeError."""
@@ -142,7 +159,8 @@ class _Run(Generic[Task, Found]):
     work: Work[Task, Found]
     tasks: Sequence[tuple[Job, Task]]
     report: Progress
-    shipping: _Shipping | None = None
+    done: Callable[[int, Found], None] | None = None
+    shipping: Shipping | None = None
     results: dict[int, Found] = field(default_factory=dict)
     waiting: deque[int] = field(default_factory=deque)
     flying: dict[Future[Answer], int] = field(default_factory=dict)
@@ -179,7 +197,12 @@ class _Run(Generic[Task, Found]):
             self._show(number)
             job, task = self.tasks[number]
             here = self.work.here
-            self.results[number] = self.work.do(job, task) if here is None else here(job, task, self.report)
+            self._settle(number, self.work.do(job, task) if here is None else here(job, task, self.report))
+
+    def _settle(self, number: int, found: Found) -> None:
+        self.results[number] = found
+        if self.done is not None:
+            self.done(number, found)
 
     def _show(self, number: int, remark: str = "") -> None:
         name = self.work.name(*self.tasks[number])
@@ -255,7 +278,7 @@ class _Run(Generic[Task, Found]):
         if answer.kind == "unopened":
             self._do_here(number, answer.reason)
         else:
-            self.results[number] = answer.result()
+            self._settle(number, answer.result())
         return True
 
     def _remark_loss(self) -> None:
@@ -285,6 +308,7 @@ class _Run(Generic[Task, Found]):
     def _replace_executor(self, reason: object) -> None:
         if self.shipping is None:
             return
+        self.shipping.lost = True
         if isinstance(reason, NoProcessError):
             self.remarks[f"all was done in this process: {reason}"] = None
             self.shipping = None
@@ -293,7 +317,7 @@ class _Run(Generic[Task, Found]):
             None
         )
         self.own = LocalPool(1)
-        self.shipping = _Shipping(self.own, self.shipping.folder)
+        self.shipping = Shipping(self.own, self.shipping.folder)
 
     def _try_suspects(self) -> None:
         """Each by itself, so that the culprit and nobody else is blamed."""
@@ -313,4 +337,4 @@ class _Run(Generic[Task, Found]):
             del self.flying[future]
             if self._take(number, future):
                 return
-        self.results[number] = self.work.lost(self.tasks[number][1])
+        self._settle(number, self.work.lost(self.tasks[number][1]))
