@@ -24,11 +24,16 @@ from edgeml.search.journal import Journal, Tried, journal_path, open_journal
 from edgeml.search.propose import BATCH, propose
 from edgeml.search.space import Family, Point, Space, ladder_of
 from edgeml.search.summary import EndedBy, Limits, OnFront, Search, duration
+from edgeml.workers import Shipping, Work, work_through
 from edgeml_runtime.codec import encode
 from edgeml_runtime.errors import ConversionError, InputError
 
 Task = TypeVar("Task")
 Found = TypeVar("Found")
+_WORTHS: Work[Candidate, Worth | None] = Work(worth_of, lambda _: None, lambda _job, task: task.name)
+_ERRORS: Work[tuple[Candidate, str], float | None] = Work(
+    error_alone_of, lambda _: None, lambda _job, task: task[0].name
+)
 VERSION = 1  # of the space and of how trials are proposed: another one repeats nothing of this
 
 
@@ -39,10 +44,12 @@ def explore(
     limits: Limits,
     journal: str | Path | None,
     report: Progress,
+    sent: Shipping | None = None,
 ) -> tuple[list[Outcome], Search]:
     """Outcomes beside those of the plan, for what is on the front of the trials; and what the search did.
 
-    outcomes: of the plan, proven; their recipes are tried first. Ctrl-C ends the trials and keeps what they
+    outcomes: of the plan, proven; their recipes are tried first. sent: where trials are made, this process
+    without it. Ctrl-C ends the trials and keeps what they
     found. Raises InputError where the journal cannot be used.
     """
     started = time.monotonic()
@@ -53,7 +60,7 @@ def explore(
     path = journal_path(facts) if journal is None else Path(journal)
     try:
         with open_journal(path, facts) as opened:
-            search = _Search(job, laboratory(job), opened, objective, limits, started, report)
+            search = _Search(job, laboratory(job), opened, objective, limits, started, report, sent=sent)
             with _stoppable():
                 ended_by = search.run(candidates, outcomes)
         return list(search.proven(outcomes)), search.summary(ended_by)
@@ -96,8 +103,10 @@ class _Search:
     started: float
     report: Progress
     space: Space = field(default_factory=lambda: Space({}))
+    sent: Shipping | None = None
     known: int = 0
     seconds: float = 0.0
+    remarks: list[str] = field(default_factory=list)
 
     def run(self, candidates: Sequence[Candidate], outcomes: Sequence[Outcome]) -> EndedBy:
         """Batch after batch; what the journal holds is not tried again."""
@@ -127,6 +136,7 @@ class _Search:
             ended_by=ended_by,
             journal=str(self.journal.path),
             untuned=_untuned(self.job),
+            remarks=tuple(self.remarks),
             front=tuple(
                 OnFront(self.space.candidate(t.point).name, t.number, t.worth)
                 for t in front_of(tried)
@@ -189,7 +199,7 @@ class _Search:
         def show(number: int) -> None:
             self.report(f"search: what each operator of {name} does", number, len(missing))
 
-        self._do(error_alone_of, [(candidate, operator) for operator in missing], show, known)
+        self._do(_ERRORS, [(candidate, operator) for operator in missing], show, known)
         return self.laboratory.ranked(candidate, errors)
 
     def _check_journal(self) -> None:
@@ -222,20 +232,26 @@ class _Search:
                 self.journal.add(self.space, Tried(number, point.family, point.recipe, worth))
                 ran += 1
 
-            self._do(worth_of, [self.space.candidate(point) for _, point in new], show, known)
+            self._do(_WORTHS, [self.space.candidate(point) for _, point in new], show, known)
 
     def _do(
         self,
-        do: Callable[[Job, Task], Found],
+        work: Work[Task, Found],
         tasks: Sequence[Task],
         show: Callable[[int], None],
         known: Callable[[int, Found], None],
     ) -> None:
         """Tasks of the job; each result is told as soon as it is there."""
+        if self.sent is not None and tasks:
+            self._check_time()
+            jobs = [(self.job, task) for task in tasks]
+            _, said = work_through(work, jobs, self.sent, lambda _what, done, _total: show(done), known)
+            self.remarks += [remark for remark in said if remark not in self.remarks]
+            return
         for number, task in enumerate(tasks):
             self._check_time()
             show(number)
-            known(number, do(self.job, task))
+            known(number, work.do(self.job, task))
 
     def _check_time(self) -> None:
         if self.limits.seconds is not None and time.monotonic() - self.started > self.limits.seconds:
@@ -243,19 +259,20 @@ class _Search:
 
     def _show(self, ran: int, began: float) -> None:
         counted = self.counted()
-        text = "search"
+        text = "search" + (f", {self._left(ran, began, len(counted))} left" if ran else "")
         best = best_of(counted, self.objective)
         if best is not None:
             trial, worth = best
             name = f"{trial.family} ({trial.recipe.describe() or 'plain'})"
             text += f": best {name}, {worth.size_bytes / 1000:.1f} kB, off by {worth.loss:.3g}"
             text += "" if worth.feasible else ", beyond the budget"
-        if ran:
-            left = (time.monotonic() - began) / ran * (self._most() - len(counted))
-            if self.limits.seconds is not None:
-                left = min(left, self.limits.seconds - (time.monotonic() - self.started))
-            text += f"; {duration(left)} left"
         self.report(text, len(counted), self._most())
+
+    def _left(self, ran: int, began: float, done: int) -> str:
+        left = (time.monotonic() - began) / ran * (self._most() - done)
+        if self.limits.seconds is not None:
+            left = min(left, self.limits.seconds - (time.monotonic() - self.started))
+        return duration(left)
 
 
 def _first_points(space: Space, outcomes: Sequence[Outcome]) -> list[Point]:

@@ -47,7 +47,7 @@ class Search:
 
     known: trials that the journal held already. recipes: how many there are in all. artifacts: different
     files among the trials. journal: None where there was nothing to search. untuned: why engine options were
-    not searched, None where they are (`Result.tuned`).
+    not searched, None where they are (`Result.tuned`). remarks: on workers.
     """
 
     trials: int
@@ -58,6 +58,7 @@ class Search:
     ended_by: EndedBy
     journal: str | None
     untuned: str | None
+    remarks: tuple[str, ...] = ()
     front: tuple[OnFront, ...] = ()
 
 
@@ -85,6 +86,7 @@ def search_lines(search: Search) -> Iterator[str]:
             f"{len(search.front)} on their front"
         )
         yield f"  journal: {search.journal}"
+        yield from (f"  {remark}" for remark in search.remarks)
     if search.untuned is not None:
         yield search.untuned
 

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,12 +23,14 @@ from conftest import require_module
 import edgeml
 from edgeml.devices import load_device
 from edgeml.job import attempt, prepare
+from edgeml.local_pool import LocalPool
 from edgeml.pack import with_verdicts
 from edgeml.search.evaluate import Laboratory
 from edgeml.search.explore import explore
 from edgeml.search.journal import Tried
 from edgeml.search.summary import Limits, search_lines
 from edgeml.tune import tune
+from edgeml.workers import shipping
 from edgeml_runtime.codec import decode
 from edgeml_runtime.errors import InputError, MissingDependencyError, UnknownNameError
 from edgeml_runtime.manifest import Budget
@@ -35,6 +38,11 @@ from edgeml_runtime.manifest import Budget
 pytestmark = pytest.mark.slow
 
 TRIALS = 20
+
+
+def is_trial(what):
+    """Whether that progress is of a trial."""
+    return re.match("search.*: best ", what) is not None
 
 
 def silent(_what, _done, _total):
@@ -159,7 +167,7 @@ KILLED = """
 from pathlib import Path
 path, after = Path(sys.argv[3]), int(sys.argv[4])
 def report(what, done, total):
-    if what.startswith("search: best") and done == after:
+    if t.is_trial(what) and done == after:
         os.kill(os.getpid(), signal.SIGKILL)
 t.searched(t.job_of(), path, report=report)
 """
@@ -179,12 +187,34 @@ def test_a_killed_search_goes_on_as_if_nothing_had_happened(job, whole, tmp_path
     assert contents(outcomes) == contents(whole[1])
 
 
+@pytest.fixture(scope="module")
+def pool():
+    with LocalPool(2) as executor:
+        yield executor
+
+
+def test_two_workers_try_the_same_and_write_it_as_it_comes(job, whole, pool, tmp_path):
+    path, lengths = tmp_path / "search.log", []
+
+    def report(what, _done, _total):
+        if is_trial(what):
+            lengths.append(len(trials_in(path)))
+
+    with shipping(pool) as sent:
+        outcomes, search = explore(*job, "size", Limits(TRIALS), path, report, sent)
+    by_number = sorted(trials_in(path), key=lambda trial: trial.number)
+    assert by_number == trials_in(whole[0])
+    assert contents(outcomes) == contents(whole[1])
+    assert search.remarks == ()
+    assert len(set(lengths)) > TRIALS / 2
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_trials_and_keeps_the_best(job, whole, tmp_path, number):
     before = signal.getsignal(signal.SIGTERM)
 
     def report(what, done, _total):
-        if what.startswith("search: best") and done == 10:
+        if is_trial(what) and done == 10:
             os.kill(os.getpid(), number)
 
     path = tmp_path / "search.log"
@@ -217,9 +247,9 @@ def test_a_search_without_end_stops_where_there_is_nothing_left(job, whole, tmp_
     _, search = searched(job, path, trials=10_000, report=lambda *what: said.append(what))
     assert search.ended_by == "exhausted"
     assert search.trials == search.recipes == len({trial.point for trial in trials_in(path)})
-    lines = [what for what, _, _ in said if what.startswith("search: best")]
+    lines = [what for what, _, _ in said if is_trial(what)]
     assert all("kB, off by" in line for line in lines)
-    assert lines[-1].endswith(" s left")
+    assert re.match(r"search, \d+ s left: best onnx/int8-static \(", lines[-1])
     assert [done for what, done, _ in said if what in lines] == list(range(TRIALS, search.recipes))
 
 
