@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from edgeml.budget import read_budget
     from edgeml.devices import DeviceProfile, device_names, load_device
+    from edgeml.many import Compilations, Entry, compile_many
     from edgeml.pipeline import Result, compile
     from edgeml_converters.model import Data
     from edgeml_runtime.manifest import Budget
@@ -24,10 +25,13 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Budget": "edgeml_runtime.manifest",
+    "Compilations": "edgeml.many",
     "Data": "edgeml_converters.model",
     "DeviceProfile": "edgeml.devices",
+    "Entry": "edgeml.many",
     "Result": "edgeml.pipeline",
     "compile": "edgeml.pipeline",
+    "compile_many": "edgeml.many",
     "device_names": "edgeml.devices",
     "load_device": "edgeml.devices",
     "read_budget": "edgeml.budget",
@@ -35,10 +39,13 @@ _HOMES = {
 
 __all__ = [
     "Budget",
+    "Compilations",
     "Data",
     "DeviceProfile",
+    "Entry",
     "Result",
     "compile",
+    "compile_many",
     "device_names",
     "load_device",
     "read_budget",

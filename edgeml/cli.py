@@ -15,7 +15,9 @@ import click
 
 from edgeml.emulation.commands import remove, setup
 from edgeml.emulation.on_commands import bench, run, verify
+from edgeml.executor_options import executor_of, executor_options
 from edgeml.latency.commands import calibrate, estimate_command
+from edgeml.many_command import compile_many_command
 from edgeml.progress import ProgressLine
 from edgeml.tune_command import tune
 
@@ -109,6 +111,7 @@ _trust_option = click.option(
 @click.option("--search-seconds", type=float, help="After which the full search starts no trial.")
 @click.option("--journal", type=click.Path(path_type=Path), help="The full search's; default: in the cache.")
 @click.option("--seed", default=0, show_default=True, help="Of the split into calibration and judging rows.")
+@executor_options
 @_trust_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Default: MODEL.edgeml, here.")
 @_json_option
@@ -128,6 +131,8 @@ def compile_command(
     search_seconds: float | None,
     journal: Path | None,
     seed: int,
+    jobs: int,
+    dask: str | None,
     trust_pickle: bool,
     output: Path | None,
     as_json: bool,
@@ -149,7 +154,7 @@ def compile_command(
     output = output or Path(f"{model.resolve().stem}.edgeml")
     check_writable(output)
     profile = load_device(device)
-    with ProgressLine(quiet=as_json) as progress:
+    with executor_of(jobs, dask) as executor, ProgressLine(quiet=as_json) as progress:
         result = compile(
             model,
             device=profile,
@@ -167,6 +172,7 @@ def compile_command(
             trials=trials,
             search_seconds=search_seconds,
             journal=journal,
+            executor=executor,
             progress=progress,
             announce=None if as_json else partial(_announce, profile),
         )
@@ -182,7 +188,7 @@ def compile_command(
     return 0 if written is not None else NothingFitsError.exit_code
 
 
-for _command in (run, bench, verify, tune):
+for _command in (compile_many_command, run, bench, verify, tune):
     cli.add_command(_command)
 
 

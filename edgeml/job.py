@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from edgeml.boundaries import boundary_rows
+from edgeml.boundaries import BoundaryRows, boundary_rows
 from edgeml.build import build
 from edgeml.coverage import Coverage, coverage
 from edgeml.data import (
@@ -33,7 +33,7 @@ from edgeml.quality import Gates
 from edgeml.reference import Reference, consult, read_targets
 from edgeml.refining import needs_refining, refined
 from edgeml_converters.intake import describe, load_model
-from edgeml_converters.model import Data, TrainedModel
+from edgeml_converters.model import Artifact, Data, TrainedModel
 from edgeml_converters.registry import Calibration, converters
 from edgeml_converters.schemes import CALIBRATED
 from edgeml_runtime.errors import CalibrationError, InputError
@@ -65,6 +65,22 @@ class Job:
         return provenance_of(self.gates.model, candidate.format, needed, self.data_digest, self.options)
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model, its rows and what it says of them, whatever the device; asked once for all devices.
+
+    hubs: float32 artifacts that were made on the way to some format, by route; plans add theirs.
+    """
+
+    model: TrainedModel
+    split: Split = field(repr=False)
+    reference: Reference = field(repr=False)
+    coverage: Coverage
+    boundaries: BoundaryRows | None = field(repr=False)
+    seed: int
+    hubs: dict[tuple[str, ...], Artifact] = field(repr=False, default_factory=dict)
+
+
 def prepare(
     model: Any,
     profile: DeviceProfile,
@@ -82,29 +98,72 @@ def prepare(
     announce: Callable[[Coverage], None] | None,
 ) -> tuple[Job, Coverage]:
     """Read, describe, split, ask the original, plan; the arguments are those of `edgeml.compile`."""
+    subject = read(
+        model, data=data, target=target, name=name, seed=seed, trust_pickle=trust_pickle, report=report
+    )
+    _check_budget(budget, subject)
+    if announce is not None:
+        announce(subject.coverage)
+    job = job_for(subject, profile, budget=budget, formats=formats, schemes=schemes, objective=objective)
+    return job, subject.coverage
+
+
+def read(
+    model: Any,
+    *,
+    data: Data | str | Path | None,
+    target: str | None,
+    name: str | None,
+    seed: int,
+    trust_pickle: bool,
+    report: Progress,
+) -> Subject:
+    """Read, describe, split, ask the original: all that needs no device."""
     report("reading the model", 0, 0)
     trained = _describe(model, name, trust_pickle=trust_pickle)
     trained, rows = _rows(trained, data, target, seed)
     report("asking the original model", 0, 0)
-    reference = consult(trained, rows.judging)
-    _check_budget(budget, reference, rows)
-    covered = coverage(trained)
-    if announce is not None:
-        announce(covered)
+    return Subject(
+        trained,
+        rows,
+        consult(trained, rows.judging),
+        coverage(trained),
+        boundary_rows(trained, rows.judging),
+        seed,
+    )
+
+
+def job_for(
+    subject: Subject,
+    profile: DeviceProfile,
+    *,
+    budget: Budget,
+    formats: Sequence[str] | None,
+    schemes: Sequence[str] | None,
+    objective: str,
+) -> Job:
+    """The candidates for a device, and what they are held against."""
+    _check_budget(budget, subject)
+    trained, rows = subject.model, subject.split
     planned = plan(
-        trained, profile, wanted_formats=formats, wanted_schemes=schemes, with_data=not rows.synthetic
+        trained,
+        profile,
+        wanted_formats=formats,
+        wanted_schemes=schemes,
+        with_data=not rows.synthetic,
+        hubs=subject.hubs,
     )
     gates = Gates(
         model=trained,
         device=profile,
         budget=budget,
         rows=rows.judging,
-        golden=golden_data(rows.judging, reference),
-        reference=reference,
+        golden=golden_data(rows.judging, subject.reference),
+        reference=subject.reference,
         synthetic=rows.synthetic,
-        boundaries=boundary_rows(trained, rows.judging),
+        boundaries=subject.boundaries,
     )
-    job = Job(
+    return Job(
         plan=planned,
         split=rows,
         calibration=_calibration(trained, planned, rows),
@@ -112,10 +171,9 @@ def prepare(
         data_digest=(
             digest(rows.calibration) if rows.synthetic else digest(rows.judging) + digest(rows.calibration)
         ),
-        seed=seed,
-        options={"seed": seed, "objective": objective, "calibration_rows": len(rows.calibration)},
+        seed=subject.seed,
+        options={"seed": subject.seed, "objective": objective, "calibration_rows": len(rows.calibration)},
     )
-    return job, covered
 
 
 def attempt(job: Job, candidate: Candidate, report: Progress | None = None) -> tuple[Outcome, ...]:
@@ -159,8 +217,9 @@ def _rows(
     return model, split(rows, seed)
 
 
-def _check_budget(budget: Budget, reference: Reference, rows: Split) -> None:
-    if budget.max_accuracy_drop is None or reference.metric is not None:
+def _check_budget(budget: Budget, subject: Subject) -> None:
+    rows = subject.split
+    if budget.max_accuracy_drop is None or subject.reference.metric is not None:
         return
     if rows.synthetic:
         raise InputError("an accuracy limit needs data with labels: pass data (--data FILE)")

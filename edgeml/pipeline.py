@@ -13,8 +13,9 @@ from edgeml.choose import OBJECTIVES, Choice, Explanation, choose
 from edgeml.coverage import Coverage
 from edgeml.data import Split
 from edgeml.devices import DeviceProfile, is_host, load_device
+from edgeml.emulation.targets import Target
 from edgeml.isa_gate import verification_targets, verify_winners
-from edgeml.job import Progress, prepare
+from edgeml.job import Job, Progress, prepare
 from edgeml.judge import Outcome, measured
 from edgeml.pack import with_verdicts
 from edgeml.plan import LeftOut, check_names
@@ -24,7 +25,7 @@ from edgeml.search.explore import explore
 from edgeml.search.summary import Limits, Search, check_limits
 from edgeml.tune import Tuned, tuned_content
 from edgeml.tune import tune as tune_bundle
-from edgeml.workers import ATTEMPTS, work_through
+from edgeml.workers import ATTEMPTS, shipping, work_through
 from edgeml_converters.model import Data, TrainedModel
 from edgeml_runtime.errors import InputError, MissingDependencyError, NothingFitsError, UnknownNameError
 from edgeml_runtime.files import write_atomically
@@ -165,19 +166,49 @@ def compile(
         announce=announce,
     )
     tasks = [(job, candidate) for candidate in job.plan.candidates]
-    attempts, remarks = work_through(ATTEMPTS, tasks, executor, report)
-    proven = [outcome for found in attempts for outcome in found]
     searched = None
-    if limits is not None:
-        more, searched = explore(job, proven, objective, limits, journal, report)
-        proven += more
+    with shipping(executor) as sent:
+        attempts, remarks = work_through(ATTEMPTS, tasks, sent, report)
+        proven = [outcome for found in attempts for outcome in found]
+        if limits is not None:
+            more, searched = explore(job, proven, objective, limits, journal, report, sent)
+            proven += more
+    return conclude(
+        job,
+        covered,
+        proven,
+        objective=objective,
+        targets=targets,
+        tune=tune or (limits is not None and is_host(profile)),
+        search=searched,
+        remarks=remarks,
+        report=report,
+    )
+
+
+def conclude(
+    job: Job,
+    covered: Coverage,
+    proven: Sequence[Outcome],
+    *,
+    objective: str,
+    report: Progress,
+    targets: Sequence[Target] = (),
+    tune: bool = False,
+    search: Search | None = None,
+    remarks: tuple[str, ...] = (),
+) -> Result:
+    """Measure what was proven, in turn and in this process, and choose.
+
+    Raises the first candidate's error where every one failed.
+    """
     outcomes = []
     for number, outcome in enumerate(proven):
         report(f"measuring {outcome.candidate.name}", number, len(proven))
         outcomes.append(measured(outcome, job.gates))
     report("choosing", len(outcomes), len(outcomes))
     _raise_if_none_built(outcomes)
-    here = profile.kind == "linux"
+    here = job.gates.device.kind == "linux"
     found = run_off(outcomes, report) if here and objective == "latency" else None
     as_fast = frozenset(() if found is None else found.equal)
     pick = partial(choose, objective=objective, host_tells=here, as_fast=as_fast)
@@ -186,8 +217,8 @@ def compile(
     return Result(
         model=job.gates.model,
         coverage=covered,
-        device=profile,
-        budget=budget,
+        device=job.gates.device,
+        budget=job.gates.budget,
         objective=objective,
         reference=job.gates.reference,
         split=job.split,
@@ -195,8 +226,8 @@ def compile(
         outcomes=tuple(outcomes),
         choice=choice,
         run_off=found,
-        tuned=_tuned(choice, report) if tune or (limits is not None and is_host(profile)) else None,
-        search=searched,
+        tuned=_tuned(choice, report) if tune else None,
+        search=search,
         remarks=remarks,
     )
 

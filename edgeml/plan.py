@@ -84,9 +84,11 @@ def plan(
     wanted_formats: Sequence[str] | None = None,
     wanted_schemes: Sequence[str] | None = None,
     with_data: bool = True,
+    hubs: dict[tuple[str, ...], Artifact] | None = None,
 ) -> Plan:
     """The candidates that the device can run and a route honours in full.
 
+    hubs: float32 artifacts of the model that were made for another device; those made here are added.
     Raises UnknownNameError for a format or scheme that does not exist, UnsupportedModelError where no format
     takes the model, MissingDependencyError where only an extra is missing, NothingFitsError where the device
     runs none, InputError where only data is missing.
@@ -94,7 +96,7 @@ def plan(
     check_names(wanted_formats, wanted_schemes)
     candidates: list[Candidate] = []
     left_out: list[LeftOut] = []
-    hubs: dict[tuple[str, ...], Artifact] = {}
+    hubs = {} if hubs is None else hubs
     obstacles = formats(device)
     unsupported: list[str] = []
     missing: list[str] = []
@@ -134,7 +136,7 @@ def plan(
                 candidates.append(Candidate(name, scheme, tuple(c.name for c in offer), recipe))
     if not candidates:
         _explain_emptiness(model, device, left_out, unsupported, missing, obstacles)
-    return Plan(tuple(candidates), tuple(left_out), hubs)
+    return Plan(tuple(candidates), tuple(left_out), dict(hubs))
 
 
 def _recipe(device: DeviceProfile, target: str, scheme: str) -> Recipe:

@@ -64,6 +64,7 @@ def result_document(result: Result) -> dict[str, Any]:
         "run_off": encode(result.run_off),
         "tuned": encode(result.tuned),
         "search": encode(result.search),
+        "remarks": list(result.remarks),
     }
 
 
@@ -144,6 +145,8 @@ def print_result(result: Result, console: Console) -> None:
     console.print(_table(result))
     for warning in result.model.warnings:
         _say(console, f"warning: {warning}")
+    for remark in result.remarks:
+        _say(console, f"remark: {remark}")
     for outcome in result.outcomes:
         broken = [v for v in outcome.verdicts if v.status == "failed"]
         for text in [describe_verdict(v) for v in broken] + ([str(outcome.error)] if outcome.error else []):
