@@ -59,6 +59,11 @@ class Result:
         return self.choice.chosen
 
     @property
+    def front(self) -> tuple[Outcome, ...]:
+        """The outcomes that no other beats in accuracy, latency, size and memory at once."""
+        return tuple(o for o in self.outcomes if o.candidate.name in self.choice.front)
+
+    @property
     def explanation(self) -> Explanation | None:
         """Why nothing fits: the binding limit, the nearest miss, what relaxing a limit would buy."""
         return self.choice.explanation

@@ -316,6 +316,7 @@ def test_full_is_never_worse_than_fast_and_says_what_it_did(tmp_path):
     document = json.loads(json.dumps(full.to_dict(), allow_nan=False))
     assert document["search"]["trials"] == 12
     assert set(document["pareto_front"]) <= {o.candidate.name for o in full.outcomes}
+    assert [o.candidate.name for o in full.front] == document["pareto_front"]
     assert len(document["search"]["front"]) == len(full.search.front) > 0
     text = io.StringIO()
     print_result(full, Console(file=text, width=300))
