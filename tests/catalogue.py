@@ -137,10 +137,10 @@ def estimator_methods() -> Mapping[str, tuple[str, ...]]:
 
 
 @functools.cache
-def proven() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
-    """By class and method: the specimens whose last estimator it is and whose signature has the method."""
+def proven(names: tuple[str, ...] = tuple(ZOO)) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+    """By class and method: those specimens whose last estimator it is and whose signature has the method."""
     found: dict[str, dict[str, list[str]]] = {}
-    for name in ZOO:
+    for name in names:
         model = described(name)
         for kind in {type(model.model).__name__, type(_last(model.model)).__name__}:
             for method in model.signature.methods:
@@ -163,18 +163,33 @@ class Row:
     largest: Mapping[str, float]
 
 
-def rows(formats: Sequence[str] = FORMATS) -> list[Row]:
-    """What the zoo shows, by estimator and method; converts all of it in those formats."""
-    found = []
+def shown_rows(specimens: tuple[str, ...] = tuple(ZOO)) -> dict[tuple[str, str], tuple[str, ...]]:
+    """By estimator and method, those of the specimens that show it: the rows of the table."""
     listed = estimator_methods()
-    for kind, methods in sorted(proven().items()):
-        for method, names in methods.items():
-            package = type(_last(described(names[0]).model)).__module__.partition(".")[0]
-            if package not in _SECTIONS or (package == "sklearn" and kind not in listed):
-                continue
-            largest = {f: max(differences(name, f)[method] for name in names) for f in formats}
-            found.append(Row(kind, method, package, len(names), largest))
-    return found
+    return {
+        (kind, method): names
+        for kind, methods in sorted(proven(specimens).items())
+        if (package := _package(next(iter(methods.values()))[0])) in _SECTIONS
+        and (package != "sklearn" or kind in listed)
+        for method, names in methods.items()
+    }
+
+
+def _package(name: str) -> str:
+    return type(_last(described(name).model)).__module__.partition(".")[0]
+
+
+def largest(method: str, names: Sequence[str], target: str) -> float:
+    """The largest difference that any of those specimens shows; converts them."""
+    return max(differences(name, target)[method] for name in names)
+
+
+def rows() -> list[Row]:
+    """What the zoo shows, by estimator and method; converts all of it."""
+    return [
+        Row(kind, method, _package(names[0]), len(names), {f: largest(method, names, f) for f in FORMATS})
+        for (kind, method), names in shown_rows().items()
+    ]
 
 
 def bound(value: float) -> str:

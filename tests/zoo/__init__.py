@@ -12,12 +12,13 @@ import pkgutil
 
 from zoo.specimen import Builder, Specimen
 
-__all__ = ["TREES", "ZOO", "Specimen"]
+__all__ = ["FAMILY", "TREES", "ZOO", "Specimen"]
 
 ZOO: dict[str, Builder] = {}
+FAMILY: dict[str, str] = {}  # by name, the module that has it
 for _info in pkgutil.iter_modules(__path__):
     for _name, _builder in getattr(importlib.import_module(f"zoo.{_info.name}"), "SPECIMENS", {}).items():
         if _name in ZOO:
             raise RuntimeError(f"two specimens are called {_name!r}")
-        ZOO[_name] = _builder
+        ZOO[_name], FAMILY[_name] = _builder, _info.name
 TREES: dict[str, Builder] = importlib.import_module("zoo.trees").SPECIMENS
