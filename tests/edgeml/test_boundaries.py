@@ -114,7 +114,7 @@ def wrong_converter(monkeypatch):
     ours = registry.converters()["sklearn-to-onnx"]
     theirs = Converter(ours.name, ours.source, ours.target, ours.requires, ours.extra, ours.offers, nudged)
     known = {**registry.converters(), ours.name: theirs}
-    for module in ("edgeml_converters.registry", "edgeml.build", "edgeml.minimal_case", "edgeml.pipeline"):
+    for module in ("edgeml_converters.registry", "edgeml.build", "edgeml.minimal_case", "edgeml.job"):
         monkeypatch.setattr(f"{module}.converters", lambda: known)
     return known
 

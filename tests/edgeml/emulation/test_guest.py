@@ -133,6 +133,7 @@ def test_a_guest_describes_the_emulated_machine(guest, on, machine, core, featur
         "print(json.dumps(encode(host_info())))"
     )
     done = guest(code, on)
+    assert done.returncode == 0, (failure(done), done.stderr)
     info = json.loads(done.stdout)
     assert (info["machine"], info["cpu_model"]) == (machine, core)
     assert features <= set(info["cpu_features"])
