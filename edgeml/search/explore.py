@@ -34,6 +34,8 @@ _WORTHS: Work[Candidate, Worth | None] = Work(worth_of, lambda _: None, lambda _
 _ERRORS: Work[tuple[Candidate, str], float | None] = Work(
     error_alone_of, lambda _: None, lambda _job, task: task[0].name
 )
+# What each operator does alone takes as long as that many trials and more: until then, none is in float.
+RANKED_AFTER = 3 * BATCH
 VERSION = 1  # of the space and of how trials are proposed: another one repeats nothing of this
 
 
@@ -105,22 +107,27 @@ class _Search:
     space: Space = field(default_factory=lambda: Space({}))
     sent: Shipping | None = None
     known: int = 0
+    known_before: frozenset[int] = frozenset()
     seconds: float = 0.0
     remarks: list[str] = field(default_factory=list)
 
     def run(self, candidates: Sequence[Candidate], outcomes: Sequence[Outcome]) -> EndedBy:
         """Batch after batch; what the journal holds is not tried again."""
         try:
-            self.space = Space(dict(self._families(candidates, outcomes)))
-            self._check_journal()
-            self.known = len(self.counted())
             self.laboratory.know(t.worth for t in self.journal.tried.values())
-            self._batches(_first_points(self.space, outcomes))
+            self.known_before = frozenset(self.journal.tried)
+            self.space = Space(dict(self._families(candidates, outcomes, ranked=False)))
+            first = _first_points(self.space, outcomes)
+            unranked = min(RANKED_AFTER, len(self.space))
+            self._batches(first, range(min(unranked, self._most())))
+            self.space = Space(dict(self._families(candidates, outcomes, ranked=True)))
+            self._batches(first, range(unranked, self._most()))
         except _TimeUpError:
             return "time"
         except KeyboardInterrupt:
             return "interrupt"
         finally:
+            self.known = sum(trial.number in self.known_before for trial in self.counted())
             self.seconds = time.monotonic() - self.started
         return "exhausted" if self._most() == len(self.space) else "trials"
 
@@ -169,8 +176,9 @@ class _Search:
         return len(self.space) if most is None else min(most, len(self.space))
 
     def _families(
-        self, candidates: Sequence[Candidate], outcomes: Sequence[Outcome]
+        self, candidates: Sequence[Candidate], outcomes: Sequence[Outcome], *, ranked: bool
     ) -> Iterator[tuple[str, Family]]:
+        """Without a ranking, only sets of operators in float that the outcomes have."""
         for candidate in candidates:
             self.report(f"search: calibrating {candidate.name}", 0, 0)
             try:
@@ -179,9 +187,10 @@ class _Search:
                 continue
             name = _family_name(candidate)
             own = [o for o in outcomes if _family_name(o.candidate) == name]
-            ranked = self._ranked(candidate, name, own) if "in_float" in quantizer.varies else ()
+            ranks = ranked and "in_float" in quantizer.varies
+            names = self._ranked(candidate, name, own) if ranks else ()
             macs = self.laboratory.macs(candidate)
-            ladder = ladder_of(ranked, [o.candidate.recipe.in_float for o in own], macs)
+            ladder = ladder_of(names, [o.candidate.recipe.in_float for o in own], macs)
             yield name, Family(candidate, quantizer.varies, ladder, macs)
 
     def _ranked(self, candidate: Candidate, name: str, own: Sequence[Outcome]) -> tuple[str, ...]:
@@ -202,24 +211,28 @@ class _Search:
         self._do(_ERRORS, [(candidate, operator) for operator in missing], show, known)
         return self.laboratory.ranked(candidate, errors)
 
-    def _check_journal(self) -> None:
+    def _check_journal(self, before: int) -> None:
         for tried in self.journal.tried.values():
             family = self.space.families.get(tried.family)
+            if tried.number >= before:
+                continue
             if family is None or not family.holds(tried.recipe):
                 raise InputError(
                     f"{self.journal.path}: trial {tried.number} is none of this search's recipes; remove the "
                     "file or name another journal"
                 )
 
-    def _batches(self, first: Sequence[Point]) -> None:
-        tried, most = self.journal.tried, self._most()
+    def _batches(self, first: Sequence[Point], every: range) -> None:
+        """The trials of those numbers that were not made yet."""
+        self._check_journal(every.stop)
+        tried = self.journal.tried
         ran, began = 0, time.monotonic()
 
         def show(_number: int) -> None:
             self._show(ran, began)
 
-        for start in range(0, most, BATCH):
-            numbers = range(start, min(start + BATCH, most))
+        for start in every[::BATCH]:
+            numbers = range(start, min(start + BATCH, every.stop))
             if all(number in tried for number in numbers):
                 continue
             before = {number: trial for number, trial in tried.items() if number < start}

@@ -226,9 +226,21 @@ def test_a_signal_ends_the_trials_and_keeps_the_best(job, whole, tmp_path, numbe
     assert searched(job, path)[1].known == 10
 
 
-def test_an_interrupt_before_the_first_trial_leaves_the_plan(job, tmp_path):
+def test_an_interrupt_before_operators_are_ranked_keeps_the_recipes_without_floats(job, whole, tmp_path):
     def report(what, _done, _total):
         if what.startswith("search: what each operator"):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    outcomes, search = searched(job, tmp_path / "search.log", report=report)
+    assert (search.trials, search.recipes, search.ended_by) == (12, 12, "interrupt")
+    assert all(not outcome.candidate.recipe.in_float for outcome in outcomes)
+    assert trials_in(tmp_path / "search.log") == trials_in(whole[0])[:12]
+    assert any(trial.recipe.in_float for trial in trials_in(whole[0]))
+
+
+def test_an_interrupt_before_the_first_trial_leaves_the_plan(job, tmp_path):
+    def report(what, _done, _total):
+        if what.startswith("search: calibrating"):
             os.kill(os.getpid(), signal.SIGINT)
 
     outcomes, search = searched(job, tmp_path / "search.log", report=report)
@@ -251,6 +263,17 @@ def test_a_search_without_end_stops_where_there_is_nothing_left(job, whole, tmp_
     assert all("kB, off by" in line for line in lines)
     assert re.match(r"search, \d+ s left: best onnx/int8-static \(", lines[-1])
     assert [done for what, done, _ in said if what in lines] == list(range(TRIALS, search.recipes))
+
+
+@pytest.mark.parametrize(("old", "new"), [(b'"equalized":true', b'"equalized":false'), (b"Gemm", b"Conv")])
+def test_a_journal_with_other_recipes_is_refused(job, whole, tmp_path, old, new):
+    path = tmp_path / "search.log"
+    lines = whole[0].read_bytes().splitlines(keepends=True)
+    number = max(n for n, line in enumerate(lines) if old in line and b'"trial"' in line)
+    recipe = lines[number].replace(old, new).replace(b'"reduced_range":false', b'"reduced_range":true')
+    path.write_bytes(b"".join([*lines[:number], recipe, *lines[number + 1 :]]))
+    with pytest.raises(InputError, match=r"trial \d+ is none of this search's recipes"):
+        searched(job, path)
 
 
 def test_a_journal_of_another_budget_is_refused(job, whole, tmp_path):
