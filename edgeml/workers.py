@@ -209,8 +209,8 @@ class _Run(Generic[Task, Found]):
         self.report(f"{name}{remark}", len(self.results), len(self.tasks))
 
     def _launch(self) -> None:
-        while self.waiting and not self.suspects and self.shipping is not None:
-            at_once = self.shipping.at_once
+        while self.waiting and not self.suspects:
+            at_once = None if self.shipping is None else self.shipping.at_once
             if at_once is not None and len(self.flying) >= at_once:
                 return
             number = self.waiting.popleft()
@@ -320,11 +320,21 @@ class _Run(Generic[Task, Found]):
         self.shipping = Shipping(self.own, self.shipping.folder)
 
     def _try_suspects(self) -> None:
-        """Each by itself, so that the culprit and nobody else is blamed."""
+        """Each by itself, so that the culprit and nobody else is blamed.
+
+        In a process of this machine: a cluster has lost several workers by then, and one whose workers die
+        as soon as they start may come to a standstill.
+        """
         suspects, self.suspects = sorted(self.suspects), set()
+        before = self.shipping
+        if before is not None and not isinstance(before.executor, LocalPool):
+            self.own = self.own or LocalPool(1)
+            self.shipping = Shipping(self.own, before.folder)
         for number in suspects:
             self._show(number, " again: its worker was lost")
             self._alone(number)
+        if self.shipping is not None:
+            self.shipping = before
 
     def _alone(self, number: int) -> None:
         for _ in range(ALONE):
