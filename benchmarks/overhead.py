@@ -1,8 +1,9 @@
 """How long the fast search of the keyword model takes, and how much of it is our own code.
 
 The whole command runs as a user runs it, in a process of its own. A second run under cProfile splits the
-calling thread's time: ours is what is spent in the bodies of edgeml's functions, imports apart; what they call
-of other packages is not. Profiling slows Python down and native code not, so the share is an upper bound.
+calling thread's time: ours is what is spent in the bodies of edgeml's functions, imports apart; what they
+call of other packages is not. Profiling slows Python down and native code not, so the share is an upper
+bound.
 
     python benchmarks/overhead.py [--device raspberry-pi-4] [--json]
 
