@@ -11,6 +11,7 @@ import pickle
 import platform
 import threading
 import traceback
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -82,7 +83,9 @@ def difference(theirs: Mapping[str, str], ours: Mapping[str, str]) -> str:
 def packed(job: Job) -> Parcel:
     """Raises UncrossableError."""
     try:
-        content = pickle.dumps(job, protocol=pickle.HIGHEST_PROTOCOL)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # frameworks' own, while they save what they pickle to
+            content = pickle.dumps(job, protocol=pickle.HIGHEST_PROTOCOL)
     except Exception as error:  # frameworks' own ways to refuse
         raise UncrossableError(str(error)) from error
     return Parcel(hashlib.sha256(content).hexdigest(), versions_here(), content)
@@ -124,7 +127,9 @@ def _job(digest: str, versions: Mapping[str, str], content: bytes | str) -> Job:
             raise UncrossableError("other bytes than were sent")
         while len(_opened) >= KEPT:
             _opened.popitem(last=False)
-        _opened[digest] = pickle.loads(raw)  # noqa: S301  the client's own, by its digest
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            _opened[digest] = pickle.loads(raw)  # noqa: S301  the client's own, by its digest
     _opened.move_to_end(digest)
     return _opened[digest]
 

@@ -22,7 +22,7 @@ from worker_tasks import WORK, do, runs
 
 import edgeml
 from edgeml.crossing import difference, packed, serve, versions_here
-from edgeml.dask_cluster import dask_executor
+from edgeml.dask_cluster import client_of, dask_executor
 from edgeml.devices import load_device
 from edgeml.job import prepare
 from edgeml.local_pool import LocalPool
@@ -275,7 +275,7 @@ def cluster():
     from distributed import LocalCluster
 
     with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=50
     ) as running:
         yield running
 
@@ -286,9 +286,12 @@ def test_a_dask_cluster_gives_the_same_outcomes_even_when_it_loses_a_worker(clus
     here, _ = attempts(of, None)
     with dask_executor(cluster.scheduler_address) as executor:
         assert attempts(of, executor) == (here, ())
-        victim = next(iter(cluster.workers.values())).pid
-        threading.Timer(0.2, os.kill, (victim, signal.SIGKILL)).start()
+        victim, *_ = client_of(executor).run(os.getpid).values()
+        killing = threading.Timer(0.2, os.kill, (victim, signal.SIGKILL))
+        killing.start()
         assert attempts(of, executor)[0] == here
+        killing.join()
+        assert victim not in client_of(executor).run(os.getpid).values()
 
 
 @pytest.mark.slow
@@ -310,7 +313,7 @@ def test_a_cluster_that_goes_away_is_replaced(tmp_path):
 
     with (
         LocalCluster(
-            n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+            n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=50
         ) as running,
         dask_executor(running.scheduler_address) as executor,
     ):
@@ -329,7 +332,7 @@ def test_no_cluster_and_no_worker_are_told_with_what_to_start():
     with pytest.raises(InputError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9 within 5 s"):
         dask_executor("tcp://127.0.0.1:9").__enter__()
     with (
-        LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as empty,
+        LocalCluster(n_workers=0, dashboard_address=":0", silence_logs=50) as empty,
         pytest.raises(InputError, match="has no worker after 10 s; start `dask scheduler`"),
         dask_executor(empty.scheduler_address),
     ):
