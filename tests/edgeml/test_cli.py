@@ -29,6 +29,7 @@ RUNTIME_COMMANDS = ("run", "bench", "verify")
 COMMANDS = (
     "",
     "compile",
+    "compile-many",
     "inspect",
     "fits",
     "tune",
