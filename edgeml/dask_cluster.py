@@ -63,10 +63,10 @@ def keep(client: Any, content: bytes) -> Any:
         return client.submit(bytes, content, pure=False)
 
 
-def has_workers(client: Any) -> bool:
-    """Whether the scheduler answers and knows of a worker."""
+def is_at_work(client: Any) -> bool:
+    """Whether the scheduler answers and has given anybody's task to a worker."""
     try:
-        return bool(client.nthreads())
+        return any(client.processing().values())
     except Exception:  # noqa: BLE001  a closed connection has many names
         return False
 

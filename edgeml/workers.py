@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from edgeml.crossing import Answer, UncrossableError, packed, serve
-from edgeml.dask_cluster import client_of, has_workers, is_killed_worker, keep
+from edgeml.dask_cluster import client_of, is_at_work, is_killed_worker, keep
 from edgeml.job import Job, Progress, attempt
 from edgeml.judge import Outcome
 from edgeml.local_pool import LocalPool, NoProcessError
@@ -39,7 +39,7 @@ from edgeml_runtime.errors import EngineFailedError
 Task = TypeVar("Task")
 Found = TypeVar("Found")
 ALONE = 2  # times that a suspect is tried by itself
-PATIENCE_SECONDS = 60.0  # without any worker
+PATIENCE_SECONDS = 60.0  # with tasks waiting and no worker at any
 _POLL_SECONDS = 1.0
 
 
@@ -146,10 +146,10 @@ class Shipping:
         """How many tasks may be in flight: of those beside one that breaks a pool, each is a suspect."""
         return self.executor.processes if isinstance(self.executor, LocalPool) else None
 
-    def is_deserted(self) -> bool:
-        """Whether this is a cluster without a worker."""
+    def is_idle(self) -> bool:
+        """Whether this is a cluster that works on nothing: without workers, or at a standstill."""
         client = client_of(self.executor)
-        return client is not None and not has_workers(client)
+        return client is not None and not is_at_work(client)
 
 
 @dataclass(slots=True)
@@ -253,9 +253,9 @@ class _Run(Generic[Task, Found]):
             done, _ = wait(self.flying, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
             if done:
                 return done
-            deserted = self.shipping is not None and self.shipping.is_deserted()
-            waited = waited + _POLL_SECONDS if deserted else 0.0
-        self._lose_executor(f"it had no worker for {PATIENCE_SECONDS:.0f} s")
+            idle = self.shipping is not None and self.shipping.is_idle()
+            waited = waited + _POLL_SECONDS if idle else 0.0
+        self._lose_executor(f"none of its workers was at work for {PATIENCE_SECONDS:.0f} s")
         return set()
 
     def _take(self, number: int, future: Future[Answer]) -> bool:

@@ -286,12 +286,21 @@ def test_a_dask_cluster_gives_the_same_outcomes_even_when_it_loses_a_worker(clus
     here, _ = attempts(of, None)
     with dask_executor(cluster.scheduler_address) as executor:
         assert attempts(of, executor) == (here, ())
-        victim, *_ = client_of(executor).run(os.getpid).values()
-        killing = threading.Timer(0.2, os.kill, (victim, signal.SIGKILL))
+        client = client_of(executor)
+        pids = client.run(os.getpid)
+        killed = []
+
+        def kill_one_at_work():
+            while not (busy := [worker for worker, keys in client.processing().items() if keys]):
+                time.sleep(0.01)
+            killed.append(pids[busy[0]])
+            os.kill(killed[0], signal.SIGKILL)
+
+        killing = threading.Thread(target=kill_one_at_work)
         killing.start()
         assert attempts(of, executor)[0] == here
         killing.join()
-        assert victim not in client_of(executor).run(os.getpid).values()
+        assert ended(killed[0])
 
 
 @pytest.mark.slow
@@ -322,6 +331,28 @@ def test_a_cluster_that_goes_away_is_replaced(tmp_path):
         results, remarks = work_through(WORK, tasks, executor, silent)
     assert [r[0] for r in results] == ["sleeps", "a"]
     assert remarks[0].startswith("the executor was lost (")
+
+
+@pytest.mark.slow
+def test_a_cluster_that_works_on_nothing_is_replaced(tmp_path, monkeypatch):
+    require_module("distributed")
+    from distributed import LocalCluster
+
+    monkeypatch.setattr("edgeml.workers.PATIENCE_SECONDS", 2.0)
+    with (
+        LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=50
+        ) as running,
+        dask_executor(running.scheduler_address) as executor,
+    ):
+        client_of(executor).retire_workers()
+        told, processes, remarks = work(["a", "b"], tmp_path / "t", executor)
+    assert told == ["a", "b"]
+    assert os.getpid() not in processes
+    assert remarks == (
+        "the executor was lost (none of its workers was at work for 2 s): the rest was done in a process of "
+        "this machine",
+    )
 
 
 @pytest.mark.slow
