@@ -174,7 +174,9 @@ def _sweep(root: Root) -> None:
     for folder in root.folder.glob("runtime-*"):
         with contextlib.suppress(OSError):  # another process may be doing the same
             if time.time() - folder.stat().st_mtime > _UNUSED_SECONDS:
-                shutil.rmtree(folder)
+                part = folder.with_name(f".{folder.name}.part")  # what is half deleted is no runtime
+                shutil.rmtree(part, ignore_errors=True)
+                shutil.rmtree(folder.rename(part))
 
 
 def _write_metadata(folder: Path) -> None:

@@ -211,10 +211,11 @@ def filled(folder: Path) -> Iterator[Path]:
         part.mkdir(parents=True)
         yield part
         os.sync()  # or a power cut could leave the name without the contents
-        with contextlib.suppress(OSError):
+        try:
             part.rename(folder)
-        if not folder.is_dir():
-            raise InputError(f"cannot write {folder}")
+        except OSError:
+            if not folder.is_dir():
+                raise
     except OSError as error:
         raise InputError(f"cannot fill {folder}: {error.strerror or error}") from error
     finally:

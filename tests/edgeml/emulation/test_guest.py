@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -145,19 +145,21 @@ def test_a_guest_describes_the_emulated_machine(guest, on, machine, core, featur
 
 
 @pytest.mark.slow
-def test_the_guests_runtime_is_this_one_compiled_by_the_guest(root_of):
-    root = root_of("aarch64")
+def test_the_guests_runtime_is_this_one_compiled_by_the_guest(root_of, tmp_path):
+    # In a folder of its own: other tests run programs on the shared one meanwhile.
+    found = root_of("aarch64")
+    root = dataclasses.replace(found, folder=tmp_path)
+    root.tree.symlink_to(found.tree)
+    old = tmp_path / "runtime-of-another-version"
+    old.mkdir()
+    os.utime(old, (0, 0))
     folder = runtime_folder(root)
-    assert folder == runtime_folder(root)
+    assert folder.parent == tmp_path
+    assert not old.exists()
+    assert runtime_folder(root) == folder
     source = Path(edgeml_runtime.__file__).parent
     copied = {p.relative_to(folder / "edgeml_runtime"): p.read_bytes() for p in folder.rglob("*.py")}
     assert copied == {p.relative_to(source): p.read_bytes() for p in source.rglob("*.py")}
-    old = root.folder / "runtime-of-another-version"
-    old.mkdir()
-    os.utime(old, (0, 0))
-    shutil.rmtree(folder)
-    assert runtime_folder(root) == folder
-    assert not old.exists()
     compiled = {p.name for p in folder.rglob("*.pyc")}
     assert len(compiled) > 20
     assert all(name.endswith(".cpython-311.pyc") for name in compiled)
