@@ -30,12 +30,17 @@ TensorFunction = Callable[[dict[str, Any]], Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class ConstantGraph:
-    """A GraphDef whose variables are constants, and its tensors in the signature's order (`name:0`)."""
+    """A GraphDef whose variables are constants, and its tensors in the signature's order (`name:0`).
+
+    `owner` is the function whose loops and branches the graph has, if any: with it they would go from TensorFlow's
+    context, where whoever reads the graph registers them under the same names.
+    """
 
     graph: Any
     signature: Signature
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    owner: Any = None
 
     def function(self) -> Any:
         """A tf.function of it that captures nothing.
@@ -85,6 +90,7 @@ def freeze(function: TensorFunction, signature: Signature) -> ConstantGraph:
         signature,
         tuple(tensor.name for tensor in frozen.inputs),
         tuple(tensor.name for tensor in frozen.outputs),
+        frozen if graph.library.function else None,
     )
 
 

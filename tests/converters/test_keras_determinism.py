@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import subprocess
@@ -66,3 +67,38 @@ def test_another_process_gives_the_same_bytes(tmp_path):
     )
     assert done.stdout.splitlines() == list(results(tmp_path))
     assert done.stderr == ""
+
+
+def test_garbage_that_is_collected_while_converting_prints_nothing(monkeypatch):
+    require_module("tensorflow", "tf2onnx")
+    from edgeml_converters.sources.keras import SOURCE
+    from edgeml_converters.tensorflow_import import import_tensorflow
+    from edgeml_converters.to_onnx.from_keras import CONVERTER as TO_ONNX
+
+    import_tensorflow()
+    import keras
+    from tensorflow.python.eager import wrap_function
+
+    read = wrap_function.function_from_graph_def
+    complaints = []
+    collections = []
+
+    def collected_first(*arguments, **named):
+        # Here TensorFlow has just forgotten the graph's functions, to register them anew.
+        collections.append(gc.collect())
+        return read(*arguments, **named)
+
+    tokens = keras.Input((6,), dtype="int32")
+    masked = keras.layers.Embedding(17, 4, mask_zero=True)(tokens)
+    model = SOURCE.describe(keras.Model(tokens, keras.layers.LSTM(4)(masked)), "masked")
+    gc.collect()
+    gc.disable()
+    monkeypatch.setattr(wrap_function, "function_from_graph_def", collected_first)
+    monkeypatch.setattr(sys, "unraisablehook", complaints.append)
+    try:
+        TO_ONNX.convert(model, "float32", None)
+        gc.collect()
+    finally:
+        gc.enable()
+    assert collections
+    assert complaints == []
