@@ -32,8 +32,8 @@ TensorFunction = Callable[[dict[str, Any]], Mapping[str, Any]]
 class ConstantGraph:
     """A GraphDef whose variables are constants, and its tensors in the signature's order (`name:0`).
 
-    `owner` is the function whose loops and branches the graph has, if any: with it they would go from TensorFlow's
-    context, where whoever reads the graph registers them under the same names.
+    `owner` is the function whose loops and branches the graph has, if any: with it they would go from
+    TensorFlow's context, where whoever reads the graph registers them under the same names.
     """
 
     graph: Any
