@@ -17,8 +17,8 @@ from edgeml_converters.model import Data
 from edgeml_runtime.bench import percentile_ns
 from edgeml_runtime.bundle import read_bundle
 from edgeml_runtime.cli import describe_measurement
-from edgeml_runtime.errors import InputError, MissingDependencyError
-from edgeml_runtime.files import check_writable
+from edgeml_runtime.errors import MissingDependencyError
+from edgeml_runtime.files import make_output_folder
 from edgeml_runtime.manifest import Budget
 from edgeml_runtime.session import load
 from edgeml_runtime.signature import Array
@@ -41,11 +41,7 @@ def run_demo(folder: Path, device: str, *, console: Console | None, progress: Pr
     if missing:
         raise MissingDependencyError(f"the demo needs {', '.join(missing)}: pip install 'edgeml[all]'")
     profile = load_device(device)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write to {folder}: {error.strerror}") from error
-    check_writable(folder / "x.edgeml")
+    make_output_folder(folder)
     images, labels = _digits()
     held_out = np.arange(len(images)) % 2 == 1
     documents = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,12 +74,14 @@ def compile_many(
     seed: int = 0,
     executor: Executor | None = None,
     progress: Progress | None = None,
+    done: Callable[[Compiled], None] | None = None,
 ) -> Compilations:
     """Every entry for every device, as `edgeml.compile` does it.
 
     executor: where candidates are built and judged, those of all pairs in one queue; in this process without
-    one. What they cost is measured in this process, in turn. An EdgeMLError of one model or pair is its own
-    result. Raises InputError for names that are not unique, UnknownNameError.
+    one. What they cost is measured in this process, in turn. done: told of each pair once it is decided. An
+    EdgeMLError of one model or pair is its own result. Raises InputError for names that are not unique,
+    UnknownNameError.
     """
     report = progress or (lambda _what, _done, _total: None)
     if objective not in OBJECTIVES:
@@ -102,10 +104,14 @@ def compile_many(
     pairs = []
     for number, (model, device, one) in enumerate(prepared):
         report(f"measuring {model} for {device}", number, len(prepared))
-        if isinstance(one, EdgeMLError):
-            pairs.append(Compiled(model, device, error=one))
-        else:
-            pairs.append(_concluded(model, one, proven[id(one.job)], objective))
+        pair = (
+            Compiled(model, device, error=one)
+            if isinstance(one, EdgeMLError)
+            else _concluded(model, one, proven[id(one.job)], objective)
+        )
+        pairs.append(pair)
+        if done is not None:
+            done(pair)
     return Compilations(tuple(pairs), remarks)
 
 

@@ -37,16 +37,22 @@ def compile_many_command(
 ) -> int:
     """Compile the models of a TOML file for its devices; write MODEL-DEVICE.edgeml for each that fits.
 
-    A model is read once. One that fails does not stop the others. Exit code 6 when one does not fit, else the
-    first error's.
+    A model is read once. One that fails does not stop the others; Ctrl-C leaves what was written so far. Exit
+    code 6 when one does not fit, else the first error's.
     """
     from edgeml.jobs_file import read_jobs
     from edgeml.many import compile_many
-    from edgeml_runtime.files import check_writable
+    from edgeml_runtime.files import make_output_folder
 
     told = read_jobs(jobs_file)
-    output.mkdir(parents=True, exist_ok=True)
-    check_writable(output / "bundle.edgeml")
+    make_output_folder(output)
+    written: dict[tuple[str, str], Path] = {}
+
+    def write(pair: Compiled) -> None:
+        if pair.result is not None and pair.result.chosen is not None:
+            path = output / f"{pair.model}-{pair.device}.edgeml"
+            written[pair.model, pair.device] = pair.result.save(path)
+
     with executor_of(jobs, dask) as executor, ProgressLine(quiet=as_json) as progress:
         found = compile_many(
             told.entries(jobs_file.parent, trust_pickle=trust_pickle),
@@ -57,12 +63,8 @@ def compile_many_command(
             seed=told.seed,
             executor=executor,
             progress=progress,
+            done=write,
         )
-    written = {}
-    for pair in found.pairs:
-        if pair.result is not None and pair.result.chosen is not None:
-            path = output / f"{pair.model}-{pair.device}.edgeml"
-            written[pair.model, pair.device] = pair.result.save(path)
     if as_json:
         documents = [_document(pair, written.get((pair.model, pair.device))) for pair in found.pairs]
         document = {"format": REPORT_FORMAT, "compiled": documents, "remarks": list(found.remarks)}

@@ -51,8 +51,8 @@ def explore(
     """Outcomes beside those of the plan, for what is on the front of the trials; and what the search did.
 
     outcomes: of the plan, proven; their recipes are tried first. sent: where trials are made, this process
-    without it. Ctrl-C ends the trials and keeps what they
-    found. Raises InputError where the journal cannot be used.
+    without it. Ctrl-C ends the trials and keeps what they found. Raises InputError where the journal cannot
+    be used.
     """
     started = time.monotonic()
     candidates = [c for c in job.plan.candidates if c.scheme == "int8-static"]

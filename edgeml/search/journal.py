@@ -45,7 +45,7 @@ class Tried:
 
 
 class Journal:
-    """An open journal; `tried` and `ladders` are what it holds so far."""
+    """An open journal; `tried` is what it holds so far."""
 
     def __init__(self, path: Path, study: Any, tried: dict[int, Tried]) -> None:
         self.path = path

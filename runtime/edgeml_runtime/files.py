@@ -28,6 +28,15 @@ def write_atomically(path: Path, content: bytes) -> None:
             temporary.unlink()
 
 
+def make_output_folder(folder: Path) -> None:
+    """Make it where it is missing; raises InputError where no file can be written into it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write to {folder}: {error.strerror}") from error
+    check_writable(folder / "bundle.edgeml")
+
+
 def check_writable(path: Path) -> None:
     """Refuse an output path before long work starts; raises InputError."""
     target = _target(path)

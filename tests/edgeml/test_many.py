@@ -10,6 +10,7 @@ from conftest import require_module
 
 import edgeml
 from edgeml.cli import main
+from edgeml.pipeline import conclude
 from edgeml_runtime import load, read_bundle
 from edgeml_runtime.errors import InputError
 
@@ -95,6 +96,30 @@ def test_what_fails_or_does_not_fit_is_told_and_the_others_are_written(files, ca
         "iris-raspberry-pi-5.edgeml",
     ]
     assert read_bundle(files / "out" / "iris-raspberry-pi-5.edgeml").manifest.name == "iris"
+
+
+@pytest.mark.slow
+def test_an_interruption_leaves_what_was_written(files, capsys, monkeypatch):
+    decided = []
+
+    def interrupted(*arguments, **named):
+        if decided:
+            raise KeyboardInterrupt
+        decided.append(conclude(*arguments, **named))
+        return decided[0]
+
+    monkeypatch.setattr("edgeml.many.conclude", interrupted)
+    assert compiled(capsys, files)[0] == 130
+    assert [path.name for path in (files / "out").iterdir()] == ["iris-raspberry-pi-4.edgeml"]
+    read_bundle(files / "out" / "iris-raspberry-pi-4.edgeml")
+
+
+def test_a_file_in_the_folders_place_is_refused_first(tmp_path, capsys):
+    (tmp_path / "jobs.toml").write_text(JOBS)
+    (tmp_path / "out").write_bytes(b"")
+    exit_code, printed = compiled(capsys, tmp_path)
+    assert exit_code == 2
+    assert f"cannot write to {tmp_path / 'out'}: File exists" in printed.err
 
 
 @pytest.mark.parametrize(
