@@ -77,12 +77,12 @@ def choose(
     objective: str,
     *,
     host_tells: bool = True,
-    as_fast: frozenset[str] = frozenset(),
+    as_fast: Sequence[str] = (),
 ) -> Choice:
     """The best outcome that fits; raises UnknownNameError for an objective that does not exist.
 
-    as_fast: names of those that a run-off could not tell from the fastest, in place of the latencies that
-    were measured one after the other.
+    as_fast: names of those that a run-off could not tell from the fastest, fastest first, in place of the
+    latencies that were measured one after the other.
     host_tells: whether what is fast here is fast on the device. It is not on a microcontroller, which has
     other kernels and no operating system: there integers come first, then the smallest file.
     """
@@ -96,8 +96,9 @@ def choose(
     if fitting:
         fastest = min(o.latency_ms or 0.0 for o in fitting)
         usable = [o for o in fitting if (o.latency_ms or 0.0) <= TOO_SLOW * fastest]
-        finalists = [o for o in usable if objective == "latency" and o.candidate.name in as_fast]
-        chosen = min(finalists, key=_by_size) if finalists else _best(usable, objective)
+        names = as_fast if objective == "latency" else ()
+        finalists = [o for name in names for o in usable if o.candidate.name == name]
+        chosen = _clearly_smallest(finalists) if finalists else _best(usable, objective)
         slow = [o for o in fitting if o not in usable and _cost(o, objective) < _cost(chosen, objective)]
         return Choice(chosen, front, None, tuple(_passed_over(o, fastest, objective) for o in slow))
     return Choice(None, front, _explain(outcomes))
@@ -110,6 +111,12 @@ def _best(outcomes: Sequence[Outcome], objective: str) -> Outcome:
     if objective == "size":  # what costs the same asks as little as possible of the device: integers first
         return min(equal, key=_least_demanding)
     return min(equal, key=_by_size)
+
+
+def _clearly_smallest(outcomes: Sequence[Outcome]) -> Outcome:
+    """The first of those whose size is as good as equal to the smallest."""
+    smallest = min(_cost(o, "size") for o in outcomes)
+    return next(o for o in outcomes if _cost(o, "size") <= smallest * (1.0 + EQUAL))
 
 
 def _cost(outcome: Outcome, objective: str) -> float:

@@ -215,7 +215,7 @@ def conclude(
     _raise_if_none_built(outcomes)
     here = job.gates.device.kind == "linux"
     found = run_off(outcomes, report) if here and objective == "latency" else None
-    as_fast = frozenset(() if found is None else found.equal)
+    as_fast = () if found is None else found.equal
     pick = partial(choose, objective=objective, host_tells=here, as_fast=as_fast)
     outcomes = verify_winners(outcomes, pick, targets, report)
     choice = pick(outcomes)

@@ -24,7 +24,7 @@ LAUNCHES = 3
 class RunOff:
     """Every candidate that took part, by name, as a ratio to the fastest.
 
-    `equal`: those that are as good as equal to it, and itself.
+    `equal`: itself and those that are as good as equal to it, fastest first.
     """
 
     ratios: tuple[tuple[str, Comparison | None], ...]  # fastest first, which has None
@@ -63,6 +63,6 @@ def run_off(outcomes: Sequence[Outcome], progress: Progress | None = None) -> Ru
     names = list(times.launches[0])
     fastest = min(names, key=times.median_ns)
     ratios = {name: compare(times, name, fastest) for name in names if name != fastest}
-    equal = {fastest, *(name for name, comparison in ratios.items() if comparison.ratio <= EQUAL)}
     ordered = sorted(names, key=times.median_ns)
-    return RunOff(tuple((name, ratios.get(name)) for name in ordered), tuple(sorted(equal)))
+    equal = tuple(name for name in ordered if name == fastest or ratios[name].ratio <= EQUAL)
+    return RunOff(tuple((name, ratios.get(name)) for name in ordered), equal)

@@ -45,24 +45,21 @@ class InputGate:
 
     def __call__(self, value: Any) -> Array:
         """`value` as the artifact stores it, C-contiguous; raises SignatureError."""
-        if not self._fits(value):
-            value = check_input(self._spec, value)
-        array: Array = value if self._quantize is None else self._quantize(value)
-        return array
-
-    def _fits(self, value: Any) -> bool:
-        if type(value) is not np.ndarray or value.dtype != self._dtype:
-            return False
-        shape, flags = value.shape, value.flags
-        return bool(
-            shape[1:] == self._row
-            and len(shape) == self._rank
+        # All of it here: behind a large network every call of Python's finds the caches cold.
+        if not (
+            type(value) is np.ndarray
+            and value.dtype == self._dtype
+            and value.ndim == self._rank
+            and value.shape[1:] == self._row
             and value.size
-            and flags.c_contiguous
+            and (flags := value.flags).c_contiguous
             and flags.aligned
             # One pass, no temporary, no warning. It overflows for values above 1e19: those take the long way.
             and (not self._finite or math.isfinite(np.vdot(value, value)))
-        )
+        ):
+            value = check_input(self._spec, value)
+        array: Array = value if self._quantize is None else self._quantize(value)
+        return array
 
 
 def check_feeds(

@@ -113,10 +113,7 @@ class Session:
         return self._handle.run(outputs, stored)
 
     def _answer(self, outputs: tuple[str, ...], x: Any) -> list[Array]:
-        """Stored values of those outputs for what a caller passes."""
-        # The type first: asking an abstract class costs more than everything else here.
-        if self._gate is not None and type(x) is np.ndarray:
-            return self._execute(outputs, [self._gate(x)])
+        """Stored values of those outputs for whatever callers may pass."""
         specs = self.signature.inputs
         parts = [
             self._execute(outputs, [quantize(s, t) for s, t in zip(specs, tensors, strict=True)])
@@ -128,27 +125,32 @@ class Session:
 class _Call:
     """One method, prepared: which outputs to ask for and how to decode them."""
 
-    __slots__ = ("_decoders", "_outputs", "_returns", "_session")
+    __slots__ = ("_decoders", "_gate", "_outputs", "_returns", "_session")
 
     def __init__(self, session: Session, method: Method) -> None:
         self._session = session
+        self._gate = session._gate
         self._outputs = method.outputs
         self._returns = method.returns
         specs = [session.signature.output(name) for name in method.outputs]
-        self._decoders: list[Callable[[Array], Array] | None] = [
-            Quantizer(spec.affine, spec.dtype).dequantize if spec.affine is not None else None
-            for spec in specs
-        ]
+        self._decoders: dict[int, Callable[[Array], Array]] = {
+            position: Quantizer(spec.affine, spec.dtype).dequantize
+            for position, spec in enumerate(specs)
+            if spec.affine is not None
+        }
         if method.labels:  # of the only output, which the signature sees to
             tables = tuple(labels.array() for labels in method.labels)
-            self._decoders = [functools.partial(_decode_labels, tables)]
+            self._decoders = {0: functools.partial(_decode_labels, tables)}
 
     def __call__(self, x: Any) -> Any:
         session = self._session
-        results = session._answer(self._outputs, x)
-        for position, decode in enumerate(self._decoders):
-            if decode is not None:
-                results[position] = decode(results[position])
+        # The type first: asking an abstract class costs more than everything else here.
+        if self._gate is not None and type(x) is np.ndarray:
+            results = session._execute(self._outputs, [self._gate(x)])
+        else:
+            results = session._answer(self._outputs, x)
+        for position, decode in self._decoders.items():
+            results[position] = decode(results[position])
         if self._returns == "array":
             return results[0]
         return results if self._returns == "list" else dict(zip(self._outputs, results, strict=True))

@@ -133,13 +133,28 @@ def test_who_came_through_a_run_off_wins_by_size():
         outcome("tflite/int8-static", size=2000, latency_ms=1.05),
         outcome("tflite/int8-dynamic", size=1000, latency_ms=1.02),
     ]
-    names = frozenset({"tflite/float32", "tflite/int8-static"})
+    names = ("tflite/float32", "tflite/int8-static")
     chosen = choose(outcomes, "latency", as_fast=names).chosen
     assert chosen is not None
     assert chosen.candidate.name == "tflite/int8-static"
     by_size = choose(outcomes, "size", as_fast=names).chosen
     assert by_size is not None
     assert by_size.candidate.name == "tflite/int8-dynamic"
+
+
+def test_of_those_as_fast_and_about_as_small_the_fastest_wins():
+    outcomes = [
+        outcome("tflite/int8-dynamic", size=1000, latency_ms=1.0),
+        outcome("tflite/int8-static", size=1010, latency_ms=1.01),
+        outcome("tflite/float16", size=1900, latency_ms=1.0),
+    ]
+    for names in (
+        ("tflite/float16", "tflite/int8-static", "tflite/int8-dynamic"),
+        ("tflite/int8-static", "tflite/int8-dynamic"),
+    ):
+        chosen = choose(outcomes, "latency", as_fast=names).chosen
+        assert chosen is not None
+        assert chosen.candidate.name == "tflite/int8-static"
 
 
 def test_nobody_near_the_fastest_needs_no_run_off():
