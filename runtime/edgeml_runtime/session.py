@@ -46,7 +46,7 @@ class Session:
         plain = len(inputs) == 1 and inputs[0].encoding is None and not self.signature.columns
         self._gate = InputGate(inputs[0]) if plain else None
         self._intake = Intake(self.signature)
-        self._calls = {method.name: _Call(self, method) for method in self.signature.methods}
+        self._calls = {method.name: _prepared(self, method) for method in self.signature.methods}
 
     @property
     def handle(self) -> Handle:
@@ -108,7 +108,8 @@ class Session:
         if os.getpid() != self._pid:
             raise EngineError(
                 f"this session was opened in process {self._pid} and used after a fork in {os.getpid()}: "
-                "engines do not survive a fork; load the bundle in the child process"
+                "engines do not survive a fork; load the bundle in a spawned process "
+                '(multiprocessing.get_context("spawn"))'
             )
         return self._handle.run(outputs, stored)
 
@@ -122,38 +123,41 @@ class Session:
         return parts[0] if len(parts) == 1 else [np.concatenate(p) for p in zip(*parts, strict=True)]
 
 
-class _Call:
-    """One method, prepared: which outputs to ask for and how to decode them."""
+def _prepared(session: Session, method: Method) -> Callable[[Any], Any]:
+    """One method as a function of what a caller passes.
 
-    __slots__ = ("_decoders", "_gate", "_outputs", "_returns", "_session")
+    A closure with all that a call needs: behind a large network every line of Python finds the caches cold.
+    """
+    outputs, returns, gate, run = method.outputs, method.returns, session._gate, session._handle.run
+    getpid, pid = os.getpid, session._pid
+    decoders = tuple(_decoders(session, method).items())
 
-    def __init__(self, session: Session, method: Method) -> None:
-        self._session = session
-        self._gate = session._gate
-        self._outputs = method.outputs
-        self._returns = method.returns
-        specs = [session.signature.output(name) for name in method.outputs]
-        self._decoders: dict[int, Callable[[Array], Array]] = {
-            position: Quantizer(spec.affine, spec.dtype).dequantize
-            for position, spec in enumerate(specs)
-            if spec.affine is not None
-        }
-        if method.labels:  # of the only output, which the signature sees to
-            tables = tuple(labels.array() for labels in method.labels)
-            self._decoders = {0: functools.partial(_decode_labels, tables)}
-
-    def __call__(self, x: Any) -> Any:
-        session = self._session
+    def call(x: Any) -> Any:
         # The type first: asking an abstract class costs more than everything else here.
-        if self._gate is not None and type(x) is np.ndarray:
-            results = session._execute(self._outputs, [self._gate(x)])
+        if gate is not None and type(x) is np.ndarray:
+            stored = [gate(x)]
+            results = run(outputs, stored) if getpid() == pid else session._execute(outputs, stored)
         else:
-            results = session._answer(self._outputs, x)
-        for position, decode in self._decoders.items():
+            results = session._answer(outputs, x)
+        for position, decode in decoders:
             results[position] = decode(results[position])
-        if self._returns == "array":
+        if returns == "array":
             return results[0]
-        return results if self._returns == "list" else dict(zip(self._outputs, results, strict=True))
+        return results if returns == "list" else dict(zip(outputs, results, strict=True))
+
+    return call
+
+
+def _decoders(session: Session, method: Method) -> dict[int, Callable[[Array], Array]]:
+    """What makes real values, or the model's own labels, of outputs, by their place."""
+    if method.labels:  # of the only output, which the signature sees to
+        return {0: functools.partial(_decode_labels, tuple(labels.array() for labels in method.labels))}
+    specs = [session.signature.output(name) for name in method.outputs]
+    return {
+        position: Quantizer(spec.affine, spec.dtype).dequantize
+        for position, spec in enumerate(specs)
+        if spec.affine is not None
+    }
 
 
 def _decode_labels(tables: tuple[Array, ...], indices: Array) -> Array:
