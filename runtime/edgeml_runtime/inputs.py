@@ -45,7 +45,6 @@ class InputGate:
 
     def __call__(self, value: Any) -> Array:
         """`value` as the artifact stores it, C-contiguous; raises SignatureError."""
-        # All of it here: behind a large network every call of Python's finds the caches cold.
         if not (
             type(value) is np.ndarray
             and value.dtype == self._dtype

@@ -124,19 +124,14 @@ class Session:
 
 
 def _prepared(session: Session, method: Method) -> Callable[[Any], Any]:
-    """One method as a function of what a caller passes.
-
-    A closure with all that a call needs: behind a large network every line of Python finds the caches cold.
-    """
-    outputs, returns, gate, run = method.outputs, method.returns, session._gate, session._handle.run
-    getpid, pid = os.getpid, session._pid
+    """One method as a function of what a caller passes: what does not change between calls is found once."""
+    outputs, returns, gate = method.outputs, method.returns, session._gate
     decoders = tuple(_decoders(session, method).items())
 
     def call(x: Any) -> Any:
         # The type first: asking an abstract class costs more than everything else here.
         if gate is not None and type(x) is np.ndarray:
-            stored = [gate(x)]
-            results = run(outputs, stored) if getpid() == pid else session._execute(outputs, stored)
+            results = session._execute(outputs, [gate(x)])
         else:
             results = session._answer(outputs, x)
         for position, decode in decoders:
